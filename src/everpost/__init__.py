@@ -1,0 +1,3 @@
+"""Everpost: a mail cluster of equal nodes."""
+
+__version__ = "0.1.0"
