@@ -1,0 +1,1 @@
+"""What the cluster remembers: ports, SQL written once per table, engines, blobs, leases, change feed."""

@@ -1,0 +1,87 @@
+"""Tables of a cell: accounts' counters, folders, messages and their contents; leases.
+
+The row of `mail_account` is the write lock of an account: whoever changes anything of it first takes the
+next `modseq` there. Locks are therefore always taken in the order account, folder, content.
+"""
+
+STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    (
+        "0001-mail",
+        (
+            """CREATE TABLE mail_account (
+                account_id $INT PRIMARY KEY,
+                modseq $INT NOT NULL,
+                bytes $INT NOT NULL,
+                messages $INT NOT NULL,
+                last_validity $INT NOT NULL
+            )""",
+            """CREATE TABLE folder (
+                folder_id $ID,
+                account_id $INT NOT NULL REFERENCES mail_account (account_id),
+                name $TEXT NOT NULL,
+                role $TEXT,
+                uid_validity $INT NOT NULL,
+                uid_next $INT NOT NULL,
+                recent_uid $INT NOT NULL,
+                modseq $INT NOT NULL,
+                messages $INT NOT NULL,
+                unseen $INT NOT NULL,
+                deleted $INT NOT NULL,
+                bytes $INT NOT NULL,
+                UNIQUE (account_id, name)
+            )""",
+            """CREATE TABLE subscription (
+                account_id $INT NOT NULL,
+                name $TEXT NOT NULL,
+                PRIMARY KEY (account_id, name)
+            )""",
+            # The bulky column comes last: SQLite reads the ones before it without touching it.
+            """CREATE TABLE content (
+                content_id $ID,
+                refs $INT NOT NULL,
+                size $INT NOT NULL,
+                created_at $INT NOT NULL,
+                trace_id $TEXT NOT NULL,
+                coding $INT NOT NULL,
+                blob_key $TEXT,
+                envelope $BYTES NOT NULL,
+                bodystructure $BYTES NOT NULL,
+                structure $BYTES NOT NULL,
+                header $BYTES NOT NULL,
+                body $BYTES
+            )""",
+            """CREATE INDEX content_blob_key ON content (blob_key) WHERE blob_key IS NOT NULL""",
+            # Already compressed where it pays: PostgreSQL need not try again.
+            "postgres:ALTER TABLE content ALTER COLUMN body SET STORAGE EXTERNAL",
+            """CREATE TABLE message (
+                folder_id $INT NOT NULL REFERENCES folder (folder_id),
+                uid $INT NOT NULL,
+                modseq $INT NOT NULL,
+                flags $INT NOT NULL,
+                keywords $TEXT NOT NULL,
+                size $INT NOT NULL,
+                internal_at $INT NOT NULL,
+                saved_at $INT NOT NULL,
+                content_id $INT NOT NULL,
+                PRIMARY KEY (folder_id, uid)
+            )""",
+            "CREATE INDEX message_modseq ON message (folder_id, modseq)",
+            # Flags change often: room on the page keeps such updates off the indexes.
+            "postgres:ALTER TABLE message SET (fillfactor = 80)",
+            "postgres:ALTER TABLE mail_account SET (fillfactor = 50)",
+            "postgres:ALTER TABLE folder SET (fillfactor = 50)",
+            """CREATE TABLE expunged (
+                folder_id $INT NOT NULL,
+                modseq $INT NOT NULL,
+                uid $INT NOT NULL,
+                PRIMARY KEY (folder_id, modseq, uid)
+            )""",
+            """CREATE TABLE lease (
+                name $TEXT PRIMARY KEY,
+                owner $TEXT NOT NULL,
+                until_at $INT NOT NULL,
+                fence $INT NOT NULL
+            )""",
+        ),
+    ),
+)

@@ -1,0 +1,1 @@
+"""The cluster engine: PostgreSQL 15 or newer."""

@@ -1,0 +1,1 @@
+"""SQL, written once per table; each function takes a Transaction first."""

@@ -1,0 +1,87 @@
+"""Table `content`: the immutable messages themselves, shared by copies, recipients and the queue."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from everpost.core.ids import ContentId
+from everpost.store.ports import Transaction
+
+
+class ContentRow(NamedTuple):
+    """A message ready to be stored. `body` is None when it lies in the blob store under `blob_key`."""
+
+    size: int
+    """Octets of the whole message, header included."""
+    created_at: int
+    trace_id: str
+    coding: int
+    """How `body` (or the blob) is coded: see `mailbox.content`."""
+    blob_key: str | None
+    envelope: bytes
+    bodystructure: bytes
+    structure: bytes
+    header: bytes
+    body: bytes | None
+
+
+async def insert(tx: Transaction, content: ContentRow, refs: int) -> ContentId:
+    """Store a message to which `refs` rows (messages, queue entries) will point."""
+    value = await tx.value(
+        """INSERT INTO content (refs, size, created_at, trace_id, coding, blob_key,
+                                envelope, bodystructure, structure, header, body)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING content_id""",
+        refs,
+        *content,
+    )
+    return ContentId(value)
+
+
+async def add_refs(tx: Transaction, counts: Iterable[tuple[ContentId, int]]) -> None:
+    """So many more rows point to each content. The caller's own row already points to it."""
+    await tx.many(
+        "UPDATE content SET refs = refs + $2 WHERE content_id = $1",
+        sorted(counts),
+    )
+
+
+async def drop_refs(tx: Transaction, counts: Iterable[tuple[ContentId, int]]) -> None:
+    """So many rows that pointed to each content are gone; delete what nothing points to any more.
+
+    Rows are locked in the order of their ids, so two transactions never wait for each other in a circle.
+    Blobs of deleted contents become orphans, which the collector finds.
+    """
+    ordered = sorted(counts)
+    await tx.many("UPDATE content SET refs = refs - $2 WHERE content_id = $1", ordered)
+    await tx.execute(
+        "DELETE FROM content WHERE refs <= 0 AND content_id IN MANY($1)", [content for content, _ in ordered]
+    )
+
+
+async def forms(tx: Transaction, ids: Sequence[int]) -> Sequence[tuple[int, bytes, bytes, bytes, str]]:
+    """(content_id, envelope, bodystructure, structure, trace_id) of each."""
+    rows = await tx.fetch(
+        "SELECT content_id, envelope, bodystructure, structure, trace_id FROM content WHERE content_id IN MANY($1)", ids
+    )
+    return [tuple(row) for row in rows]
+
+
+async def envelopes(tx: Transaction, ids: Sequence[int]) -> Sequence[tuple[int, bytes]]:
+    rows = await tx.fetch("SELECT content_id, envelope FROM content WHERE content_id IN MANY($1)", ids)
+    return [tuple(row) for row in rows]
+
+
+async def headers(tx: Transaction, ids: Sequence[int]) -> Sequence[tuple[int, bytes]]:
+    rows = await tx.fetch("SELECT content_id, header FROM content WHERE content_id IN MANY($1)", ids)
+    return [tuple(row) for row in rows]
+
+
+async def whole(tx: Transaction, content: ContentId) -> tuple[int, int, str | None, bytes, bytes | None] | None:
+    """(size, coding, blob_key, header, body) of one; None if it is gone."""
+    row = await tx.row("SELECT size, coding, blob_key, header, body FROM content WHERE content_id = $1", content)
+    return None if row is None else tuple(row)
+
+
+async def blob_keys_in_use(tx: Transaction, keys: Sequence[str]) -> set[str]:
+    """Which of these blobs some content needs."""
+    rows = await tx.fetch("SELECT blob_key FROM content WHERE blob_key IN WORDS($1)", keys)
+    return {row[0] for row in rows}
