@@ -17,7 +17,11 @@ ModSeq = NewType("ModSeq", int)
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-def trace_id(chance: random.Random) -> str:
-    """A message's or decision's public id: 20 characters, 100 random bits, unguessable if `chance` is."""
-    bits = chance.getrandbits(100)
+def trace_id(now: float, chance: random.Random) -> str:
+    """A message's public id: 20 characters, 50 bits of time and 50 random bits.
+
+    It grows with time (`now` in unix seconds), so an index over it is written at one edge; its random half
+    comes from `chance`, which outside of tests is the operating system's (unguessable).
+    """
+    bits = (int(now * 1000) << 50) | chance.getrandbits(50)
     return "".join(_ALPHABET[(bits >> shift) & 31] for shift in range(95, -1, -5))

@@ -50,6 +50,8 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 header $BYTES NOT NULL,
                 body $BYTES
             )""",
+            # Also what makes a delivery that is tried again after a lost answer happen once.
+            "CREATE UNIQUE INDEX content_trace_id ON content (trace_id)",
             """CREATE INDEX content_blob_key ON content (blob_key) WHERE blob_key IS NOT NULL""",
             # Already compressed where it pays: PostgreSQL need not try again.
             "postgres:ALTER TABLE content ALTER COLUMN body SET STORAGE EXTERNAL",

@@ -1,7 +1,7 @@
 """Table `content`: the immutable messages themselves, shared by copies, recipients and the queue."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 from everpost.core.ids import ContentId
 from everpost.store.ports import Transaction
@@ -44,20 +44,26 @@ async def add_refs(tx: Transaction, counts: Iterable[tuple[ContentId, int]]) -> 
     )
 
 
-async def drop_refs(tx: Transaction, counts: Iterable[tuple[ContentId, int]]) -> None:
+async def drop_refs(tx: Transaction, counts: Iterable[tuple[ContentId, int]]) -> list[str]:
     """So many rows that pointed to each content are gone; delete what nothing points to any more.
 
     Rows are locked in the order of their ids, so two transactions never wait for each other in a circle.
-    Blobs of deleted contents become orphans, which the collector finds.
+    Returns the keys of blobs that nobody needs once this is committed.
     """
     ordered = sorted(counts)
     await tx.many("UPDATE content SET refs = refs - $2 WHERE content_id = $1", ordered)
-    await tx.execute(
-        "DELETE FROM content WHERE refs <= 0 AND content_id IN MANY($1)", [content for content, _ in ordered]
+    rows = await tx.fetch(
+        "DELETE FROM content WHERE refs <= 0 AND content_id IN MANY($1) RETURNING blob_key",
+        [content for content, _ in ordered],
     )
+    return [row[0] for row in rows if row[0] is not None]
 
 
-async def forms(tx: Transaction, ids: Sequence[int]) -> Sequence[tuple[int, bytes, bytes, bytes, str]]:
+Reader = Callable[[Transaction, Sequence[int]], Awaitable[Sequence[tuple[Any, ...]]]]
+"""Reads some columns of many contents; the first is the content's id."""
+
+
+async def forms(tx: Transaction, ids: Sequence[int]) -> Sequence[tuple[Any, ...]]:
     """(content_id, envelope, bodystructure, structure, trace_id) of each."""
     rows = await tx.fetch(
         "SELECT content_id, envelope, bodystructure, structure, trace_id FROM content WHERE content_id IN MANY($1)", ids
@@ -65,12 +71,12 @@ async def forms(tx: Transaction, ids: Sequence[int]) -> Sequence[tuple[int, byte
     return [tuple(row) for row in rows]
 
 
-async def envelopes(tx: Transaction, ids: Sequence[int]) -> Sequence[tuple[int, bytes]]:
+async def envelopes(tx: Transaction, ids: Sequence[int]) -> Sequence[tuple[Any, ...]]:
     rows = await tx.fetch("SELECT content_id, envelope FROM content WHERE content_id IN MANY($1)", ids)
     return [tuple(row) for row in rows]
 
 
-async def headers(tx: Transaction, ids: Sequence[int]) -> Sequence[tuple[int, bytes]]:
+async def headers(tx: Transaction, ids: Sequence[int]) -> Sequence[tuple[Any, ...]]:
     rows = await tx.fetch("SELECT content_id, header FROM content WHERE content_id IN MANY($1)", ids)
     return [tuple(row) for row in rows]
 
@@ -85,3 +91,9 @@ async def blob_keys_in_use(tx: Transaction, keys: Sequence[str]) -> set[str]:
     """Which of these blobs some content needs."""
     rows = await tx.fetch("SELECT blob_key FROM content WHERE blob_key IN WORDS($1)", keys)
     return {row[0] for row in rows}
+
+
+async def by_trace(tx: Transaction, trace_id: str) -> ContentId | None:
+    """The content stored under this id; None if there is none."""
+    value = await tx.value("SELECT content_id FROM content WHERE trace_id = $1", trace_id)
+    return None if value is None else ContentId(value)

@@ -101,3 +101,12 @@ async def remove_all(tx: Transaction, folder: FolderId) -> list[tuple[ContentId,
     for (content,) in rows:
         counts[content] = counts.get(content, 0) + 1
     return [(ContentId(content), number) for content, number in counts.items()]
+
+
+async def flagged(tx: Transaction, folder: FolderId, bit: int) -> Sequence[MessageRow]:
+    """Messages that have the flag, by UID."""
+    return await tx.fetch(  # type: ignore[return-value]
+        f"SELECT {_COLUMNS} FROM message WHERE folder_id = $1 AND flags & $2 <> 0 ORDER BY uid",  # noqa: S608
+        folder,
+        bit,
+    )

@@ -1,0 +1,33 @@
+"""What a mailbox refuses; doors tell these apart."""
+
+from everpost.core.errors import Refused, TryLater
+
+
+class NoFolder(Refused):
+    """There is no such folder, or it is not yours: the same answer."""
+
+    default_status = "5.1.1"
+
+
+class FolderExists(Refused):
+    """The name is taken."""
+
+
+class BadFolderName(Refused):
+    """A folder cannot have this name."""
+
+
+class OverQuota(Refused):
+    """The account has no room for this."""
+
+    default_status = "5.2.2"
+
+
+class TooLarge(Refused):
+    """One message is larger than allowed."""
+
+    default_status = "5.3.4"
+
+
+class FolderGone(TryLater):
+    """The folder was deleted while a session had it open."""
