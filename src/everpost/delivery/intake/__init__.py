@@ -1,0 +1,1 @@
+"""Taking mail in: the SMTP session behind both doors, what each door allows, checks, trace fields."""
