@@ -19,6 +19,8 @@ ZSTD = 1
 _LEVEL = 1
 # Shorter bodies gain nothing.
 _MIN_COMPRESS = 1024
+# Of a longer header the rest is stored as if it were body.
+MAX_HEADER = 256 * 1024
 # Larger bodies are compressed off the event loop.
 _THREAD_BYTES = 512 * 1024
 
@@ -76,7 +78,7 @@ class Contents:
         its trace fields, so sharing would find nothing, and a blob can be deleted with its row.
         Raises StoreUnavailable.
         """
-        start = digest.body_start
+        start = min(digest.body_start, MAX_HEADER)
         body = raw[start:]
         if len(body) > _THREAD_BYTES:
             coding, stored = await asyncio.to_thread(_code, body)

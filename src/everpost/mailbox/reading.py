@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from everpost.core.ids import ContentId
+from everpost.mailbox.content import MAX_HEADER
+from everpost.message.parse import parse
 from everpost.store.ports import Transaction
 from everpost.store.sql import contents
 from everpost.store.sql.messages import MessageRow
@@ -83,7 +85,13 @@ async def envelopes(mail: "AccountMail", rows: Sequence[MessageRow]) -> dict[int
 async def headers(mail: "AccountMail", rows: Sequence[MessageRow]) -> dict[int, bytes]:
     """By UID."""
     found = await _by_content(mail, rows, contents.headers)
-    return {row.uid: found[row.content_id][1] for row in rows if row.content_id in found}
+    headers = {row.uid: found[row.content_id][1] for row in rows if row.content_id in found}
+    for row in rows:
+        if len(headers.get(row.uid, b"")) == MAX_HEADER:
+            whole = await raw(mail, row.content_id)
+            if whole is not None:
+                headers[row.uid] = whole[: parse(whole).root.body_start]
+    return headers
 
 
 async def raw(mail: "AccountMail", content_id: int) -> bytes | None:

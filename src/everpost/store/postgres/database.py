@@ -1,6 +1,7 @@
 """The cluster engine: units of work on lent connections, repeated where PostgreSQL asks for it."""
 
 import asyncio
+import random
 from collections.abc import Sequence
 from typing import Any, Literal, Self, TypeVar, cast
 
@@ -23,8 +24,9 @@ class PostgresDatabase:
 
     dialect: Literal["sqlite", "postgres"] = "postgres"
 
-    def __init__(self, url: str, pool_size: int = POOL_SIZE) -> None:
+    def __init__(self, url: str, pool_size: int = POOL_SIZE, chance: random.Random | None = None) -> None:
         self.url = url
+        self._chance = chance or random.Random()  # noqa: S311 - spreads retries, guards nothing
         self._pool = Pool(url, pool_size)
 
     @classmethod
@@ -42,8 +44,12 @@ class PostgresDatabase:
             except AGAIN:
                 if attempt == ATTEMPTS - 1:
                     break
-                await asyncio.sleep(0.002 * 2**attempt)
+                await self._pause(attempt)
         raise StoreUnavailable("too many writers at the same data")
+
+    async def _pause(self, attempt: int) -> None:
+        """Before trying again: longer each time, and not in step with the others."""
+        await asyncio.sleep(0.005 * 2**attempt * self._chance.uniform(0.5, 1.5))
 
     async def _write_once(self, work: Work[T]) -> T:
         connection = await self._pool.take()
@@ -93,7 +99,7 @@ class PostgresDatabase:
             try:
                 return cast(Sequence[Row], await connection.fetch(translate(sql), *args))
             except AGAIN:
-                await asyncio.sleep(0.002 * 2**attempt)
+                await self._pause(attempt)
             except LOST as error:
                 clean = False
                 raise OutcomeUnknown("the database did not confirm") from error

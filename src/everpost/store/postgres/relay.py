@@ -52,7 +52,12 @@ class PostgresRelay:
     async def _run_connected(self) -> None:
         connection = await asyncpg.connect(self._url, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS)
         lost = asyncio.Event()
-        connection.add_termination_listener(self._lost)
+
+        def end(_connection: Any) -> None:
+            lost.set()
+            self._wake.set()
+
+        connection.add_termination_listener(end)
         try:
             await connection.add_listener(CHANNEL, self._heard)
             while not lost.is_set():
