@@ -50,7 +50,9 @@ async def test_inbox_has_any_case_and_stays(mail: AccountMail) -> None:
     assert "INBOX/below" in await tree(mail)
 
 
-@pytest.mark.parametrize("name", ["", "/", "a//b", "/a", "a/", "a\nb", "a\x00", "x" * 1001, "/".join("a" * 60), "\ud800"])
+@pytest.mark.parametrize(
+    "name", ["", "/", "a//b", "/a", "a/", "a\nb", "a\x00", "x" * 1001, "/".join("a" * 60), "\ud800"]
+)
 async def test_impossible_names(mail: AccountMail, name: str) -> None:
     with pytest.raises(BadFolderName):
         await mail.create(name)

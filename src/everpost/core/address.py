@@ -14,7 +14,9 @@ MAX_LOCAL = 64
 MAX_DOMAIN = 255
 
 # RFC 5322 section 3.2.3 atext, and RFC 6531 section 3.3: any non-ASCII character.
-_DOT_STRING = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]+)*")
+_DOT_STRING = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u0080-\U0010ffff]+)*"
+)
 _QUOTED = re.compile(r'"((?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*)"')
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_\-]{0,61}[A-Za-z0-9_])?")
 _LITERAL = re.compile(r"\[[\x21-\x5a\x5e-\x7e]+\]")

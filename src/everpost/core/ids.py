@@ -25,3 +25,16 @@ def trace_id(now: float, chance: random.Random) -> str:
     """
     bits = (int(now * 1000) << 50) | chance.getrandbits(50)
     return "".join(_ALPHABET[(bits >> shift) & 31] for shift in range(95, -1, -5))
+
+
+def time_of(trace: str) -> float:
+    """When a trace id was made, in unix seconds; 0 for a text that is none."""
+    if len(trace) != 20:
+        return 0.0
+    milliseconds = 0
+    for char in trace[:10]:
+        value = _ALPHABET.find(char)
+        if value < 0:
+            return 0.0
+        milliseconds = milliseconds * 32 + value
+    return milliseconds / 1000

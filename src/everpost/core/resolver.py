@@ -5,7 +5,6 @@ from typing import Generic, Protocol, TypeVar
 
 from everpost.core.errors import TryLater
 
-
 T = TypeVar("T")
 
 

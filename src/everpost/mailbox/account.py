@@ -236,6 +236,10 @@ class AccountMail:
             self.mailboxes.release(index)
             raise
 
+    async def delete_all(self) -> None:
+        """Remove everything: the account is going. Sessions find their folders gone."""
+        await folder_changes.delete_all(self)
+
     async def usage(self) -> Usage:
         """What the account holds."""
 

@@ -102,6 +102,32 @@ async def delete(mail: "AccountMail", name: str) -> None:
     await mail.contents.discard(freed)
 
 
+async def delete_all(mail: "AccountMail") -> None:
+    """Remove everything the account holds, for an account that is going; one folder at a time."""
+    freed: list[str] = []
+
+    async def names_left(tx: Transaction) -> list[FolderRow]:
+        return await folders.all_of(tx, mail.account_id)
+
+    async def finish(tx: Transaction) -> None:
+        await tx.execute("DELETE FROM subscription WHERE account_id = $1", mail.account_id)
+        await counters.delete(tx, mail.account_id)
+
+    for folder in await mail.database.read(names_left):
+
+        async def empty(tx: Transaction, folder: FolderRow = folder) -> list[str]:
+            if await counters.lock(tx, mail.account_id) is None:
+                return []
+            counts = await messages.remove_all(tx, folder.folder_id)
+            await folders.delete(tx, folder.folder_id)
+            return await contents.drop_refs(tx, counts)
+
+        freed.extend(await mail.database.write(empty))
+    await mail.database.write(finish)
+    mail.publish(ModSeq(0))
+    await mail.contents.discard(freed)
+
+
 async def rename(mail: "AccountMail", old: str, new: str) -> None:
     """See AccountMail.rename."""
     now = int(mail.clock.now())
@@ -115,7 +141,7 @@ async def rename(mail: "AccountMail", old: str, new: str) -> None:
             raise FolderExists("the new name is taken")
         if old == names.INBOX:
             await _make(tx, mail, set(there), new, None, modseq, now)
-            await _empty_inbox(tx, mail, there[old], new, modseq)
+            await _empty_inbox(tx, mail, there[old], new, modseq, now * 1000)
             return
         if new.startswith(old + names.SEPARATOR):
             raise BadFolderName("a folder cannot move below itself")
@@ -133,7 +159,9 @@ async def rename(mail: "AccountMail", old: str, new: str) -> None:
     await mail.database.write(work)
 
 
-async def _empty_inbox(tx: Transaction, mail: "AccountMail", inbox: FolderRow, new: str, modseq: ModSeq) -> None:
+async def _empty_inbox(
+    tx: Transaction, mail: "AccountMail", inbox: FolderRow, new: str, modseq: ModSeq, now_ms: int
+) -> None:
     """Move all of INBOX to the new folder; folders below INBOX stay (RFC 9051 section 6.3.6)."""
     target = await folders.by_name(tx, mail.account_id, new)
     assert target is not None
@@ -141,7 +169,7 @@ async def _empty_inbox(tx: Transaction, mail: "AccountMail", inbox: FolderRow, n
     if not rows:
         return
     totals = {"messages": inbox.messages, "unseen": inbox.unseen, "deleted": inbox.deleted, "size": inbox.bytes}
-    await messages.remove(tx, inbox.folder_id, [row.uid for row in rows], modseq)
+    await messages.remove(tx, inbox.folder_id, [row.uid for row in rows], modseq, now_ms)
     await folders.count(tx, inbox.folder_id, modseq, **{key: -value for key, value in totals.items()})
     first = await folders.take_uids(tx, target.folder_id, len(rows), modseq)
     assert first is not None

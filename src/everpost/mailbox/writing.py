@@ -128,7 +128,7 @@ async def move(mail: "AccountMail", folder_id: FolderId, uids: Sequence[int], na
         if not rows:
             return Copied(target.uid_validity, [], [])
         source = [row.uid for row in rows]
-        await messages.remove(tx, folder_id, source, modseq)
+        await messages.remove(tx, folder_id, source, modseq, saved_at)
         await folders.count(tx, folder_id, modseq, **{key: -value for key, value in _totals(rows).items()})
         new = await _place(tx, target, rows, modseq, saved_at)
         return Copied(target.uid_validity, source, new)
@@ -141,6 +141,7 @@ async def expunge(
 ) -> list[int]:
     """See View.expunge and View.remove."""
     freed: list[str] = []
+    now = milliseconds(mail.clock.now())
 
     async def work(tx: Transaction) -> list[int]:
         freed.clear()
@@ -155,7 +156,7 @@ async def expunge(
             return []
         gone = [row.uid for row in rows]
         totals = {key: -value for key, value in _totals(rows).items()}
-        await messages.remove(tx, folder_id, gone, modseq)
+        await messages.remove(tx, folder_id, gone, modseq, now)
         await folders.count(tx, folder_id, modseq, **totals)
         await counters.add(tx, mail.account_id, totals["size"], totals["messages"])
         freed.extend(await contents.drop_refs(tx, _references(rows)))

@@ -76,8 +76,10 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 folder_id $INT NOT NULL,
                 modseq $INT NOT NULL,
                 uid $INT NOT NULL,
+                expunged_at $INT NOT NULL,
                 PRIMARY KEY (folder_id, modseq, uid)
             )""",
+            "CREATE INDEX expunged_at ON expunged (expunged_at)",
             """CREATE TABLE lease (
                 name $TEXT PRIMARY KEY,
                 owner $TEXT NOT NULL,

@@ -70,3 +70,8 @@ async def next_validity(tx: Transaction, account: AccountId, now_seconds: int) -
         now_seconds,
     )
     return int(value)
+
+
+async def delete(tx: Transaction, account: AccountId) -> None:
+    """Remove the row; the folders must be gone already."""
+    await tx.execute("DELETE FROM mail_account WHERE account_id = $1", account)

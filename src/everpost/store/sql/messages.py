@@ -85,12 +85,12 @@ async def set_flags(
     )
 
 
-async def remove(tx: Transaction, folder: FolderId, uids: Sequence[int], modseq: ModSeq) -> None:
+async def remove(tx: Transaction, folder: FolderId, uids: Sequence[int], modseq: ModSeq, now_ms: int) -> None:
     """Remove the rows and leave tombstones; the caller settles references and totals."""
     await tx.execute("DELETE FROM message WHERE folder_id = $1 AND uid IN MANY($2)", folder, uids)
     await tx.many(
-        "INSERT INTO expunged (folder_id, modseq, uid) VALUES ($1, $2, $3)",
-        [(folder, modseq, uid) for uid in uids],
+        "INSERT INTO expunged (folder_id, modseq, uid, expunged_at) VALUES ($1, $2, $3, $4)",
+        [(folder, modseq, uid, now_ms) for uid in uids],
     )
 
 
@@ -109,4 +109,14 @@ async def flagged(tx: Transaction, folder: FolderId, bit: int) -> Sequence[Messa
         f"SELECT {_COLUMNS} FROM message WHERE folder_id = $1 AND flags & $2 <> 0 ORDER BY uid",  # noqa: S608
         folder,
         bit,
+    )
+
+
+async def prune(tx: Transaction, before_ms: int, limit: int) -> int:
+    """Forget up to `limit` tombstones left before `before_ms`; how many there were."""
+    return await tx.execute(
+        """DELETE FROM expunged WHERE (folder_id, modseq, uid) IN (
+               SELECT folder_id, modseq, uid FROM expunged WHERE expunged_at < $1 ORDER BY expunged_at LIMIT $2)""",
+        before_ms,
+        limit,
     )
