@@ -23,9 +23,8 @@ from everpost.delivery.bounces import About, Bounces, Report
 from everpost.delivery.envelope import Recipient, Sender
 from everpost.delivery.notify import Notice, wanted
 from everpost.delivery.parcel import Parcel, put, put_all
-from everpost.delivery.queue.entry import new_entry
+from everpost.delivery.plan import Plan, Refusal
 from everpost.delivery.queue.retry import DEFAULT_SCHEDULE, Schedule
-from everpost.delivery.routing import Kind
 from everpost.mailbox.content import Contents
 from everpost.mailbox.deliver import Deliverer, LocalCopy
 from everpost.mailbox.errors import OverQuota
@@ -34,7 +33,6 @@ from everpost.store.feed import Feed
 from everpost.store.ports import Conflict, Database, OutcomeUnknown, StoreUnavailable, Transaction
 from everpost.store.sql import contents
 from everpost.store.sql.contents import ContentRow
-from everpost.store.sql.queue import NewEntry
 
 T = TypeVar("T")
 
@@ -68,20 +66,11 @@ class NotNow(TryLater):
     default_status = "4.3.0"
 
 
-class _Full(Exception):  # noqa: N818 - a signal, never seen outside
+class _Full(Exception):
     """Some mailboxes have no room: their places in the parcel. Undoes the transaction."""
 
     def __init__(self, places: list[int]) -> None:
         self.places = places
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A recipient that is not served although others of the message are, found after RCPT was accepted."""
-
-    recipient: Recipient
-    status: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +83,6 @@ class Accepted:
     """Addresses elsewhere it will be sent to."""
     refused: int
     """Recipients the sender is told of."""
-
-
-@dataclass(slots=True)
-class _Plan:
-    """Who gets what: each mailbox and each remote address once per message."""
-
-    local: dict[int, tuple[LocalCopy, Recipient]]
-    remote: dict[str, NewEntry]
-    refusals: list[Refusal]
-    delivered: list[Recipient]
-    """Recipients whose success is to be told, if all goes well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +112,7 @@ class Acceptor:
         `raw` is complete, with its trace fields. Recipients of kind HERE are delivered and forwarded, those
         of kind ELSEWHERE are queued. Raises MailboxFull, NeverFits, NotNow.
         """
-        plan = self._plan(sender, recipients, refusals)
+        plan = Plan.of(sender, recipients, refusals, self.clock.now(), self.schedule)
         content = await self._patiently(lambda: self.contents.pack(raw, digest(raw), trace_id))
         try:
             if len(plan.local) == 1 and not (plan.remote or plan.refusals or plan.delivered):
@@ -160,37 +138,7 @@ class Acceptor:
         except OverQuota as error:
             raise _no_room([copy], content.size) from error
 
-    def _plan(self, sender: Sender, recipients: Sequence[Recipient], refusals: Sequence[Refusal]) -> _Plan:
-        plan = _Plan({}, {}, list(refusals), [])
-        now = self.clock.now()
-        for recipient in recipients:
-            route = recipient.route
-            for to in route.accounts:
-                account = to.account
-                copy = LocalCopy(account.account_id, quota=account.quota_bytes or 0)
-                plan.local.setdefault(account.account_id, (copy, recipient))
-            for forward in route.remotes:
-                plan.remote.setdefault(
-                    forward.address.key,
-                    new_entry(
-                        sender,
-                        recipient,
-                        forward.address,
-                        now,
-                        self.schedule,
-                        tenant=forward.tenant,
-                        forwarded_by=str(forward.forwarded_by),
-                    ),
-                )
-            if route.kind is Kind.ELSEWHERE:
-                entry = new_entry(sender, recipient, recipient.address, now, self.schedule, tenant=sender.tenant)
-                plan.remote.setdefault(recipient.address.key, entry)
-            plan.refusals.extend(Refusal(recipient, dead.status, dead.text) for dead in route.dead)
-            if route.accounts and wanted(recipient.notify, Notice.DELIVERED):
-                plan.delivered.append(recipient)
-        return plan
-
-    async def _keep(self, sender: Sender, plan: _Plan, raw: bytes, content: ContentRow) -> None:
+    async def _keep(self, sender: Sender, plan: Plan, raw: bytes, content: ContentRow) -> None:
         """Several recipients, or notices to write: one transaction. Raises MailboxFull, NeverFits, NotNow."""
         while True:
             copies = tuple(copy for copy, _ in plan.local.values())
@@ -204,7 +152,7 @@ class Acceptor:
                 return
 
     @staticmethod
-    def _leave_out(sender: Sender, plan: _Plan, copies: Sequence[LocalCopy], size: int) -> None:
+    def _leave_out(sender: Sender, plan: Plan, copies: Sequence[LocalCopy], size: int) -> None:
         """Take full mailboxes out of the plan. Raises MailboxFull or NeverFits if that is no way out."""
         if sender.address is None or (len(copies) == len(plan.local) and not plan.remote):
             raise _no_room(copies, size)
@@ -235,7 +183,7 @@ class Acceptor:
 
         return await self.database.read(work)
 
-    async def _notices(self, sender: Sender, plan: _Plan, raw: bytes) -> list[Parcel]:
+    async def _notices(self, sender: Sender, plan: Plan, raw: bytes) -> list[Parcel]:
         """What the sender is told in the same transaction."""
         if sender.address is None or not (plan.refusals or plan.delivered):
             return []

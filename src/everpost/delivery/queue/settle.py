@@ -28,7 +28,7 @@ MAX_REPLY = 500
 ATTEMPTS = counter("delivery", "attempts_total", "Attempts to send, per recipient", ("result",))
 
 
-class _Lost(Exception):  # noqa: N818 - a signal, never seen outside
+class _Lost(Exception):
     """Some claims are over: their entries belong to another worker."""
 
     def __init__(self, ids: set[int]) -> None:

@@ -1,0 +1,50 @@
+"""Mail that goes in circles (RFC 5321 section 6.3)."""
+
+from collections.abc import Sequence
+
+from everpost.core.address import Address, BadAddress
+from everpost.core.errors import Refused
+from everpost.delivery.intake import header as fields
+from everpost.delivery.intake.checks.candidate import Candidate
+from everpost.delivery.plan import Refusal
+
+RFCS = (5321,)
+
+# RFC 5321 section 6.3: "normally at least 100"; long mailing list chains have about 30.
+MAX_RECEIVED = 100
+
+FORWARDED = "Delivered-To"
+"""The field that marks a message forwarded from here: the address that forwarded it."""
+_FORWARDED = b"\ndelivered-to:"
+
+
+def too_many_hops(candidate: Candidate) -> Sequence[Refusal]:
+    """Raises Refused for a message with too many Received fields."""
+    header = candidate.header
+    # Counting in any case costs a copy of the header and about a microsecond.
+    if header.count(b"\n") > MAX_RECEIVED and header.lower().count(b"\nreceived:") >= MAX_RECEIVED:
+        raise Refused("too many hops: this message goes in circles", status="5.4.6")
+    return ()
+
+
+def delivered_before(candidate: Candidate) -> Sequence[Refusal]:
+    """Recipients that forwarded this very message before. Raises Refused if that is all of them."""
+    header = candidate.header
+    if _FORWARDED not in header.lower() and not header[: len(_FORWARDED)].lower().startswith(_FORWARDED[1:]):
+        return ()
+    seen = {_key(value) for value in fields.values(header, FORWARDED)}
+    refusals = [
+        Refusal(recipient, "5.4.6", "the message was forwarded from this address before: it goes in circles")
+        for recipient in candidate.recipients
+        if recipient.route.remotes and recipient.address.key in seen
+    ]
+    if refusals and len(refusals) == len(candidate.recipients):
+        raise Refused(refusals[0].text, status="5.4.6")
+    return refusals
+
+
+def _key(value: bytes) -> str:
+    try:
+        return Address.parse(value.decode("utf-8", "replace")).key
+    except BadAddress:
+        return ""

@@ -1,0 +1,69 @@
+"""Who gets a message: the routes of all its recipients put together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from everpost.core.ids import AccountId
+from everpost.delivery.envelope import Recipient, Sender
+from everpost.delivery.notify import Notice, wanted
+from everpost.delivery.queue.entry import new_entry
+from everpost.delivery.queue.retry import Schedule
+from everpost.delivery.routing import Kind
+from everpost.mailbox.deliver import LocalCopy
+from everpost.store.sql.queue import NewEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A recipient that is not served although others of the message are, found after RCPT was accepted."""
+
+    recipient: Recipient
+    status: str
+    text: str
+
+
+@dataclass(slots=True)
+class Plan:
+    """Each mailbox and each remote address once, whoever led there."""
+
+    local: dict[AccountId, tuple[LocalCopy, Recipient]]
+    remote: dict[str, NewEntry]
+    refusals: list[Refusal]
+    delivered: list[Recipient]
+    """Recipients whose success is to be told, if all goes well."""
+
+    @classmethod
+    def of(
+        cls,
+        sender: Sender,
+        recipients: Sequence[Recipient],
+        refusals: Sequence[Refusal],
+        now: float,
+        schedule: Schedule,
+    ) -> Self:
+        """`recipients` are those to be served; `now` is in unix seconds."""
+        plan = cls({}, {}, list(refusals), [])
+        for recipient in recipients:
+            route = recipient.route
+            for to in route.accounts:
+                copy = LocalCopy(to.account.account_id, quota=to.account.quota_bytes or 0)
+                plan.local.setdefault(copy.account_id, (copy, recipient))
+            for forward in route.remotes:
+                entry = new_entry(
+                    sender,
+                    recipient,
+                    forward.address,
+                    now,
+                    schedule,
+                    tenant=forward.tenant,
+                    forwarded_by=str(forward.forwarded_by),
+                )
+                plan.remote.setdefault(forward.address.key, entry)
+            if route.kind is Kind.ELSEWHERE:
+                entry = new_entry(sender, recipient, recipient.address, now, schedule, tenant=sender.tenant)
+                plan.remote.setdefault(recipient.address.key, entry)
+            plan.refusals.extend(Refusal(recipient, dead.status, dead.text) for dead in route.dead)
+            if route.accounts and wanted(recipient.notify, Notice.DELIVERED):
+                plan.delivered.append(recipient)
+        return plan
