@@ -1,0 +1,1 @@
+"""Internet messages: fields, the MIME tree with byte offsets, encoded words, building, delivery reports. Pure."""
