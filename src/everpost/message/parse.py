@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from everpost.message.envelope import Envelope, envelope_of
-from everpost.message.fields import Fields, header_end, unfold
+from everpost.message.fields import Fields, header_end
 from everpost.message.part import Params, Part, pack, unpack
 
 __all__ = ["Message", "Part", "pack", "parse", "unpack"]
@@ -19,7 +19,6 @@ _TYPE = re.compile(rb"\s*([!#-'*+\-.0-9A-Z^-~]+)\s*/\s*([!#-'*+\-.0-9A-Z^-~]+)\s
 _TOKEN = re.compile(rb"\s*([!#-'*+\-.0-9A-Z^-~]+)\s*")
 _PARAM = re.compile(rb";\s*([^\s=;\"()]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;\s]*))", re.DOTALL)
 _COMMENT = re.compile(rb"\([^()]*\)")
-_MIME_FIELD = re.compile(rb"^content-([a-z0-9-]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.MULTILINE | re.IGNORECASE)
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 MAX_PARAMS = 100
 
@@ -38,7 +37,7 @@ def parse(raw: bytes) -> Message:
     """Parse a message with CRLF or LF line ends. Never raises; the work is linear in size times depth."""
     body_start = header_end(raw, 0, len(raw))
     fields = Fields(raw[:body_start])
-    return Message(raw, _Tree(raw).part(0, len(raw), 0, digest=False), fields, envelope_of(fields))
+    return Message(raw, _Tree(raw).part(0, len(raw), 0, digest=False, fields=fields), fields, envelope_of(fields))
 
 
 def text(value: bytes) -> str:
@@ -75,13 +74,13 @@ class _Tree:
         self._raw = raw
         self._count = 0
 
-    def part(self, start: int, end: int, depth: int, *, digest: bool) -> Part:
+    def part(self, start: int, end: int, depth: int, *, digest: bool, fields: Fields | None = None) -> Part:
         """The entity at raw[start:end]; inside multipart/digest the type defaults to message/rfc822."""
         self._count += 1
         raw = self._raw
         body_start = header_end(raw, start, end)
-        mime = {name.lower(): unfold(value) for name, value in reversed(_MIME_FIELD.findall(raw, start, body_start))}
-        kind, subtype, params = self._type(mime.get(b"type"), digest=digest)
+        mime = (fields or Fields(raw[start:body_start])).get
+        kind, subtype, params = self._type(mime("content-type"), digest=digest)
         children: tuple[Part, ...] = ()
         embedded = None
         if depth < MAX_DEPTH and self._count < MAX_PARTS:
@@ -92,13 +91,14 @@ class _Tree:
                     children = (Part(end, end, end, 0, params=(("charset", "us-ascii"),)),)
             elif kind == "message" and subtype in {"rfc822", "global"}:
                 inner_end = header_end(raw, body_start, end)
-                embedded = envelope_of(Fields(raw[body_start:inner_end]))
-                children = (self.part(body_start, end, depth + 1, digest=False),)
+                inner = Fields(raw[body_start:inner_end])
+                embedded = envelope_of(inner)
+                children = (self.part(body_start, end, depth + 1, digest=False, fields=inner),)
         elif kind == "multipart":
             kind, subtype, params = "application", "octet-stream", ()
-        disposition, disposition_params = self._disposition(mime.get(b"disposition"))
-        encoding = _TOKEN.match(_plain(mime.get(b"transfer-encoding", b"7bit")))
-        language = mime.get(b"language")
+        disposition, disposition_params = self._disposition(mime("content-disposition"))
+        encoding = _TOKEN.match(_plain(mime("content-transfer-encoding") or b"7bit"))
+        language = mime("content-language")
         return Part(
             start,
             body_start,
@@ -108,13 +108,13 @@ class _Tree:
             subtype,
             params,
             text(encoding.group(1).lower()) if encoding else "7bit",
-            _optional(mime.get(b"id")),
-            _optional(mime.get(b"description")),
+            _optional(mime("content-id")),
+            _optional(mime("content-description")),
             disposition,
             disposition_params,
-            _optional(mime.get(b"md5")),
+            _optional(mime("content-md5")),
             tuple(text(tag.strip()) for tag in language.split(b",") if tag.strip()) if language else (),
-            _optional(mime.get(b"location")),
+            _optional(mime("content-location")),
             children,
             embedded,
         )

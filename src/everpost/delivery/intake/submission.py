@@ -92,8 +92,8 @@ class SubmissionPolicy:
 
     async def _owns(self, account: AccountId, author: Mailbox) -> bool:
         try:
-            address = Address.parse(str(Address(author.local, author.domain)))
-        except BadAddress:
+            address = Address.parse(str(Address(author.local, author.domain or "")))
+        except (BadAddress, UnicodeError):
             return False
         return await self.directory.may_send_as(account, address)
 
