@@ -1,0 +1,1 @@
+"""The one room with sockets: connections, the driver of protocol machines, listeners, TLS, PROXY, DNS."""

@@ -1,0 +1,280 @@
+"""One connection: bytes in with a time limit, bytes out with back-pressure, TLS on demand."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from everpost.core.errors import TryLater
+
+# Reading stops while so many bytes are not taken yet.
+MAX_UNREAD = 256 * 1024
+HANDSHAKE_SECONDS = 30.0
+
+
+class ConnectionLost(TryLater):
+    """The peer or the network ended the connection."""
+
+    default_status = "4.4.2"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address and a port."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class TlsInfo:
+    """What protects the connection."""
+
+    version: str
+    """Such as `TLSv1.3`."""
+    cipher: str
+
+
+class Connection(asyncio.Protocol):
+    """A stream of bytes to a peer. One task uses it."""
+
+    def __init__(self, started: "Callable[[Connection], None] | None" = None) -> None:
+        """`started` is called when the connection stands (for servers)."""
+        self.peer = Endpoint("", 0)
+        self.local = Endpoint("", 0)
+        self.tls: TlsInfo | None = None
+        self._started = started
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._chunks: list[bytes] = []
+        self._unread = 0
+        self._paused = False
+        self._eof = False
+        self._lost: ConnectionLost | None = None
+        self._woken = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._full = False
+        self._drained: asyncio.Future[None] | None = None
+        self._ended: asyncio.Future[None] | None = None
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Implements asyncio.Protocol; called again when TLS has started."""
+        first = self._transport is None
+        self._transport = cast(asyncio.Transport, transport)
+        if first:
+            self.peer = _endpoint(transport.get_extra_info("peername"))
+            self.local = _endpoint(transport.get_extra_info("sockname"))
+            if self._started is not None:
+                self._started(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Implements asyncio.Protocol."""
+        self._chunks.append(data)
+        self._unread += len(data)
+        if self._unread > MAX_UNREAD and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+        self._release()
+
+    def eof_received(self) -> bool:
+        """Implements asyncio.Protocol; the writing side stays open (not possible under TLS)."""
+        self._eof = True
+        self._release()
+        return self.tls is None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Implements asyncio.Protocol."""
+        self._lost = ConnectionLost("the connection was lost")
+        self._lost.__cause__ = exc
+        self._eof = True
+        self._release()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for waiter in (self._drained, self._ended):
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+
+    def pause_writing(self) -> None:
+        """Implements asyncio.Protocol."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """Implements asyncio.Protocol."""
+        self._full = False
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    # What sessions call.
+
+    async def receive(self, timeout: float) -> bytes | None:
+        """The bytes that are there, waiting up to `timeout` seconds for the first.
+
+        b"" at the end of the stream; None after `wake`. Raises TimeoutError.
+        """
+        if not self._chunks and not self._eof and not self._woken:
+            waiter = self._waiter = self._loop.create_future()
+            self._deadline = self._loop.time() + timeout
+            if self._timer is None or self._timer_at > self._deadline:
+                self._arm()
+            try:
+                await waiter
+            finally:
+                self._waiter = None
+        if self._chunks:
+            data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+            self._chunks.clear()
+            self._unread = 0
+            if self._paused and self._transport is not None:
+                self._paused = False
+                if self._lost is None:
+                    self._transport.resume_reading()
+            return data
+        if self._woken and not self._eof:
+            self._woken = False
+            return None
+        return b""
+
+    def unread(self, data: bytes) -> None:
+        """Put bytes back: the next `receive` gives them first."""
+        self._chunks.insert(0, data)
+        self._unread += len(data)
+
+    def wake(self) -> None:
+        """Make the present or next `receive` return None if no bytes are there."""
+        self._woken = True
+        self._release()
+
+    def send(self, data: bytes) -> None:
+        """Hand bytes to the network. Nothing happens if the connection is lost."""
+        if self._lost is None and self._transport is not None:
+            self._transport.write(data)
+
+    async def drain(self, timeout: float) -> None:
+        """Wait until the peer has taken most of what was sent. Raises ConnectionLost, also when it takes too long."""
+        if self._lost is not None:
+            raise self._lost
+        if not self._full:
+            return
+        self._drained = self._loop.create_future()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._drained
+        except TimeoutError as error:
+            self.abort()
+            raise ConnectionLost("the peer does not read") from error
+        finally:
+            self._drained = None
+        if self._lost is not None:
+            raise self._lost
+
+    async def start_tls(
+        self,
+        context: ssl.SSLContext,
+        timeout: float = HANDSHAKE_SECONDS,
+        *,
+        server_side: bool = True,
+        server_hostname: str | None = None,
+    ) -> None:
+        """Begin TLS. Plain bytes received before are thrown away. Raises ConnectionLost if it fails."""
+        if self._lost is not None or self._transport is None:
+            raise self._lost or ConnectionLost("there is no connection")
+        self._chunks.clear()
+        self._unread = 0
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+        try:
+            transport = await self._loop.start_tls(
+                self._transport,
+                self,
+                context,
+                server_side=server_side,
+                server_hostname=server_hostname,
+                ssl_handshake_timeout=timeout,
+            )
+        except (OSError, ssl.SSLError, TimeoutError) as error:
+            self.abort()
+            raise ConnectionLost("the TLS handshake failed", status="4.7.0") from error
+        if transport is None:
+            raise ConnectionLost("the TLS handshake failed", status="4.7.0")
+        self._transport = transport
+        tls = transport.get_extra_info("ssl_object")
+        cipher = tls.cipher()
+        self.tls = TlsInfo(tls.version() or "TLS", cipher[0] if cipher else "unknown")
+
+    def channel_binding(self, kind: str) -> bytes | None:
+        """`tls-unique` of TLS 1.2 (RFC 5929), or None; `tls-server-end-point` is made by `net.tls`."""
+        if self._transport is None or self.tls is None:
+            return None
+        tls = self._transport.get_extra_info("ssl_object")
+        if kind == "tls-unique" and self.tls.version == "TLSv1.2":
+            return cast(bytes | None, tls.get_channel_binding("tls-unique"))
+        return None
+
+    @property
+    def certificate_context(self) -> ssl.SSLContext | None:
+        """The context that answered the handshake (SNI may have chosen it)."""
+        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        return None if tls is None else cast(ssl.SSLContext, tls.context)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection has ended."""
+        return self._lost is not None
+
+    async def close(self, timeout: float = 5.0) -> None:
+        """Send what is left and end the connection, by force after `timeout` seconds."""
+        if self._transport is None or self._lost is not None:
+            return
+        self._ended = self._loop.create_future()
+        self._transport.close()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._ended
+        except TimeoutError:
+            self.abort()
+
+    def finish(self) -> None:
+        """Send what is left and end the connection, without waiting for it."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _release(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = self._deadline
+        self._timer = self._loop.call_at(self._deadline, self._tick)
+
+    def _tick(self) -> None:
+        """The timer is left running between waits and looks at the deadline only when it rings."""
+        self._timer = None
+        if self._waiter is None or self._waiter.done():
+            return
+        if self._loop.time() >= self._deadline - 0.001:
+            self._waiter.set_exception(TimeoutError())
+        else:
+            self._arm()
+
+
+def _endpoint(name: object) -> Endpoint:
+    if isinstance(name, tuple) and len(name) >= 2:
+        host = str(name[0])
+        # An IPv4 client on an IPv6 socket is an IPv4 client.
+        return Endpoint(host.removeprefix("::ffff:") if "." in host else host, int(name[1]))
+    return Endpoint("", 0)
