@@ -1,0 +1,1 @@
+"""SMTP as a protocol, both sides; no policy, no storage."""

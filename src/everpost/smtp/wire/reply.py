@@ -1,0 +1,59 @@
+"""SMTP replies."""
+
+import re
+from dataclasses import dataclass
+
+RFCS = (2034, 3463, 5321)
+
+_UNSAFE = re.compile(r"[^\x20-\x7e\u0080-\U0010ffff]+")
+# RFC 5321 section 4.5.3.1.5: 512 octets with code and CRLF.
+_MAX_TEXT = 480
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply: code, enhanced status code (None where there is none), text of one or more lines."""
+
+    code: int
+    status: str | None
+    text: str | tuple[str, ...]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The text as lines."""
+        return (self.text,) if isinstance(self.text, str) else self.text
+
+    @property
+    def is_positive(self) -> bool:
+        """2xx."""
+        return 200 <= self.code < 300
+
+    @property
+    def is_temporary(self) -> bool:
+        """4xx."""
+        return 400 <= self.code < 500
+
+    @property
+    def is_permanent(self) -> bool:
+        """5xx."""
+        return 500 <= self.code < 600
+
+    def to_bytes(self) -> bytes:
+        """The wire form. Control characters become spaces, so a text can never forge a line."""
+        prefix = "" if self.status is None else self.status + " "
+        lines = [_clean(prefix + line) for line in self.lines] or [prefix]
+        last = len(lines) - 1
+        return b"".join(
+            b"%d%b%b\r\n" % (self.code, b" " if place == last else b"-", line) for place, line in enumerate(lines)
+        )
+
+    def __str__(self) -> str:
+        status = "" if self.status is None else self.status + " "
+        return f"{self.code} {status}{' '.join(self.lines)}"
+
+
+def _clean(text: str) -> bytes:
+    data = _UNSAFE.sub(" ", text).encode("utf-8", "replace")
+    if len(data) > _MAX_TEXT:
+        data = data[:_MAX_TEXT].decode("utf-8", "ignore").encode()
+    return data
