@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 RFCS = (2034, 3463, 5321)
 
@@ -40,16 +41,19 @@ class Reply:
 
     def to_bytes(self) -> bytes:
         """The wire form. Control characters become spaces, so a text can never forge a line."""
-        prefix = "" if self.status is None else self.status + " "
-        lines = [_clean(prefix + line) for line in self.lines] or [prefix]
-        last = len(lines) - 1
-        return b"".join(
-            b"%d%b%b\r\n" % (self.code, b" " if place == last else b"-", line) for place, line in enumerate(lines)
-        )
+        return _render(self)
 
     def __str__(self) -> str:
         status = "" if self.status is None else self.status + " "
         return f"{self.code} {status}{' '.join(self.lines)}"
+
+
+@lru_cache(maxsize=1024)
+def _render(reply: Reply) -> bytes:
+    # Most replies of a server are the same few over and over.
+    prefix = "" if reply.status is None else reply.status + " "
+    *first, last = [_clean(prefix + line) for line in reply.lines] or [_clean(prefix)]
+    return b"".join(b"%d-%b\r\n" % (reply.code, line) for line in first) + b"%d %b\r\n" % (reply.code, last)
 
 
 def _clean(text: str) -> bytes:
