@@ -1,0 +1,1 @@
+"""Bulky message bodies outside the database: immutable, written before the transaction that names them."""
