@@ -176,5 +176,5 @@ def spans(ranges: Ranges, largest: int) -> list[tuple[int, int]]:
 
 def _resolved(ranges: Ranges, largest: int) -> Iterable[tuple[int, int]]:
     for low, high in ranges:
-        if largest or (low != LAST and high != LAST):
+        if largest or (LAST not in (low, high)):
             yield low or largest, high or largest

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 from everpost.core.clock import Clock, milliseconds
 from everpost.core.ids import AccountId, ContentId, FolderId, ModSeq
@@ -61,12 +62,12 @@ async def place_content(
     if placed is not None:
         return placed
 
-    async def why(tx: Transaction) -> None:
+    async def why(tx: Transaction) -> NoReturn:
         if await folders.by_name(tx, account, folder) is None:
             raise NoFolder("no such folder")
         raise OverQuota("the mailbox is full")
 
-    return await database.read(why)  # type: ignore[func-returns-value]
+    return await database.read(why)
 
 
 async def find(database: Database, account: AccountId, trace_id: str) -> Placed | None:

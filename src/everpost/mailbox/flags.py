@@ -28,10 +28,15 @@ def canonical(name: str) -> str:
     return _BY_LOWER.get(lower) or _KNOWN_BY_LOWER.get(lower) or name
 
 
+def bit(name: str) -> int:
+    """The bit of a system flag, in any case; 0 for a keyword."""
+    return _BITS.get(canonical(name), 0)
+
+
 @lru_cache(maxsize=4096)
 def names(bits: int, keywords: str) -> frozenset[str]:
     """The stored form as names."""
-    flags = {name for name, bit in _BITS.items() if bits & bit}
+    flags = {name for name, mask in _BITS.items() if bits & mask}
     flags.update(keywords.split(" ") if keywords else ())
     return frozenset(flags)
 
@@ -46,9 +51,8 @@ def stored(flags: frozenset[str]) -> tuple[int, str]:
     keywords: dict[str, str] = {}
     for name in sorted(flags):
         known = canonical(name)
-        bit = _BITS.get(known)
-        if bit:
-            bits |= bit
+        if known in _BITS:
+            bits |= _BITS[known]
         elif not name.startswith("\\"):
             keywords.setdefault(known.lower(), known)
     return bits, " ".join(sorted(keywords.values()))

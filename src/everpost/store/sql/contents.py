@@ -87,6 +87,16 @@ async def whole(tx: Transaction, content: ContentId) -> tuple[int, int, str | No
     return None if row is None else tuple(row)
 
 
+async def whole_of(tx: Transaction, ids: Sequence[int]) -> Sequence[tuple[Any, ...]]:
+    """(content_id, structure, size, coding, blob_key, header, body) of each."""
+    rows = await tx.fetch(
+        """SELECT content_id, structure, size, coding, blob_key, header, body
+           FROM content WHERE content_id IN MANY($1)""",
+        ids,
+    )
+    return [tuple(row) for row in rows]
+
+
 async def blob_keys_in_use(tx: Transaction, keys: Sequence[str]) -> set[str]:
     """Which of these blobs some content needs."""
     rows = await tx.fetch("SELECT blob_key FROM content WHERE blob_key IN WORDS($1)", keys)
