@@ -5,7 +5,6 @@ import http.client
 import itertools
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,10 +12,9 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from tests.servers.ports import free_base
-from tests.servers.processes import end, guarded, kill_all, tree, wait_until
+from tests.servers.processes import guarded, kill_all, tree, wait_until
 
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
 
 KEY = "everpost-tests"
 SECRET = "no/secret+at=all"
@@ -112,9 +110,8 @@ class SeaweedServer:
         self._process = None
 
     def stop(self) -> None:
-        """Stop and remove everything."""
+        """End it and remove everything. Asked kindly it would first wait 10 seconds for clients."""
         if self._process is not None:
-            end(self._process, signal.SIGTERM, STOP_SECONDS)
-            self._process = None
+            self.kill()
         atexit.unregister(self.stop)
         shutil.rmtree(self.folder, ignore_errors=True)
