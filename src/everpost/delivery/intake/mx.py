@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from everpost.accounts.directory import Account
-from everpost.core.address import Address
 from everpost.core.errors import Refused, TryLater
 from everpost.delivery import notify
 from everpost.delivery.envelope import Recipient, Sender
@@ -40,34 +39,25 @@ class MxPolicy:
     room: Room
 
     async def sender(self, mail: events.Mail, account: Account | None) -> Sender:
-        """Any sender. Raises BadAddress."""
-        address = Address.parse(mail.path) if mail.path else None
-        return Sender(address, mail.smtputf8, mail.ret or "", mail.envid or "")
+        """Any sender."""
+        return Sender(mail.address, mail.smtputf8, mail.ret, mail.envid)
 
     async def recipient(self, sender: Sender, to: events.Recipient, others: int, size: int) -> Recipient:
         """Only hosted ones. Raises Refused, TryLater."""
         for check in RECIPIENT_CHECKS:
             check(sender, others)
-        address = parse_recipient(to.path)
-        route = await self.router.route(address)
+        route = await self.router.route(to.address)
         if route.kind is Kind.ELSEWHERE:
             raise Refused("this host relays to nobody elsewhere", status="5.7.1")
         refuse_unless_here(route)
         await self.room.check(route, size)
-        return Recipient(address, route, notify.joined(to.notify), to.orcpt or "")
+        return Recipient(to.address, route, notify.joined(to.notify), to.orcpt)
 
     async def content(
         self, sender: Sender, recipients: tuple[Recipient, ...], raw: bytes
     ) -> tuple[bytes, list[Refusal]]:
         """The message as it came, and whom it cannot reach. Raises Refused, TryLater."""
         return raw, examine(Candidate(sender, recipients, raw[: header_end(raw)]))
-
-
-def parse_recipient(path: str) -> Address:
-    """A forward-path; `postmaster` may stand without a domain (RFC 5321 section 4.1.1.3). Raises BadAddress."""
-    if path.lower() == "postmaster":
-        return Address(path, "")
-    return Address.parse(path)
 
 
 def examine(candidate: Candidate) -> list[Refusal]:

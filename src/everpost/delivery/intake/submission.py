@@ -12,7 +12,7 @@ from everpost.delivery import notify
 from everpost.delivery.envelope import Recipient, Sender
 from everpost.delivery.intake import header as fields
 from everpost.delivery.intake.checks.candidate import Candidate
-from everpost.delivery.intake.mx import examine, parse_recipient, refuse_unless_here
+from everpost.delivery.intake.mx import examine, refuse_unless_here
 from everpost.delivery.intake.rate import Limiter
 from everpost.delivery.intake.room import Room
 from everpost.delivery.intake.trace import Dates
@@ -47,22 +47,20 @@ class SubmissionPolicy:
         """
         if account is None:
             raise Refused("log in first", status="5.7.0")
-        address = Address.parse(mail.path) if mail.path else None
-        if address is not None and not await self.directory.may_send_as(account.account_id, address):
+        if mail.address is not None and not await self.directory.may_send_as(account.account_id, mail.address):
             raise Refused("this sender address is not one of yours", status="5.7.1")
-        return Sender(address, mail.smtputf8, mail.ret or "", mail.envid or "", account.account_id, account.tenant_id)
+        return Sender(mail.address, mail.smtputf8, mail.ret, mail.envid, account.account_id, account.tenant_id)
 
     async def recipient(self, sender: Sender, to: events.Recipient, others: int, size: int) -> Recipient:
         """Anyone, at the account's rate. Raises Refused, TryLater."""
-        address = parse_recipient(to.path)
-        route = await self.router.route(address)
+        route = await self.router.route(to.address)
         refuse_unless_here(route)
         await self.room.check(route, size)
         assert sender.account is not None
         wait = await self.limiter.take(sender.account, 0 if others else 1, 1)
         if wait > 0:
             raise TryLater(f"you send too much; go on in {max(1, round(wait / 60))} minutes", status="4.7.1")
-        return Recipient(address, route, notify.joined(to.notify), to.orcpt or "")
+        return Recipient(to.address, route, notify.joined(to.notify), to.orcpt)
 
     async def content(
         self, sender: Sender, recipients: tuple[Recipient, ...], raw: bytes

@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 
 from everpost.core.clock import Clock
-from everpost.core.ids import AccountId
 from everpost.message.dates import render
 from everpost.net.connection import TlsInfo
 
@@ -48,14 +47,12 @@ class Hop:
     """The peer's address as text."""
     tls: TlsInfo | None
     extended: bool
-    account: AccountId | None = None
+    authenticated: bool = False
 
     def opening(self, utf8: bool) -> str:
         """The field up to the id, the same for each message of a session."""
         tls = f" (using {safe_name(self.tls.version)} with cipher {safe_name(self.tls.cipher)})" if self.tls else ""
-        how = protocol(
-            extended=self.extended, utf8=utf8, tls=self.tls is not None, authenticated=self.account is not None
-        )
+        how = protocol(extended=self.extended, utf8=utf8, tls=self.tls is not None, authenticated=self.authenticated)
         helo = safe_name(self.helo)
         if not utf8 and not helo.isascii():
             # RFC 6531 section 3.7.3: without SMTPUTF8 trace fields stay ASCII.
