@@ -118,7 +118,7 @@ class Administration:
         name = domain_to_ascii(name)
 
         async def work(tx: Transaction) -> None:
-            domain, _ = await _domain(tx, name)
+            domain, *_ = await _domain(tx, name)
             if await directory.accounts(tx, domain, "", 1):
                 raise Refused("the domain has accounts; remove them first")
             await directory.delete_domain(tx, domain)
@@ -145,14 +145,16 @@ class Administration:
             raise Refused("an account's address has a plain local part, without +")
 
         async def work(tx: Transaction) -> AccountId:
-            domain, tenant = await _domain(tx, address.ascii_domain)
+            domain, tenant, _ = await _domain(tx, address.ascii_domain)
             if await directory.targets(tx, address.ascii_domain, address.local_key):
                 raise Taken("the address exists already")
             account = await directory.add_account(
                 tx, tenant, domain, address.key, str(address), name, quota_bytes, self._now
             )
             await credentials.add(tx, account, secret)
-            await directory.set_address(tx, domain, address.local_key, [TargetRow(account, None)], self._now)
+            await directory.set_address(
+                tx, domain, address.local_key, address.local, [TargetRow(account, None)], self._now
+            )
             return AccountId(account)
 
         return await self._change(work, "the account exists already")
@@ -265,11 +267,11 @@ class Administration:
             raise Refused(f"an address has 1 to {MAX_TARGETS} targets")
 
         async def work(tx: Transaction) -> None:
-            domain, _ = await _domain(tx, address.ascii_domain)
+            domain, *_ = await _domain(tx, address.ascii_domain)
             if await directory.account_by_login(tx, address.key) is not None:
                 raise Taken("the address is an account's own")
             rows = [await _target(tx, target) for target in targets]
-            await directory.set_address(tx, domain, address.local_key, rows, self._now)
+            await directory.set_address(tx, domain, address.local_key, address.local, rows, self._now)
 
         await self._change(work)
 
@@ -281,11 +283,21 @@ class Administration:
         else:
             await self.remove_address(address)
 
+    async def set_postmaster(self, domain: str, address: Address | None) -> None:
+        """Who gets mail for the domain's postmaster and abuse; None for its oldest account. Raises Unknown."""
+        name = domain_to_ascii(domain)
+
+        async def work(tx: Transaction) -> None:
+            domain_id, *_ = await _domain(tx, name)
+            await directory.set_postmaster(tx, domain_id, None if address is None else str(address))
+
+        await self._change(work)
+
     async def remove_address(self, address: Address) -> None:
         """Raises Unknown; Refused for an account's own address."""
 
         async def work(tx: Transaction) -> None:
-            domain, _ = await _domain(tx, address.ascii_domain)
+            domain, *_ = await _domain(tx, address.ascii_domain)
             if await directory.account_by_login(tx, address.key) is not None:
                 raise Refused("the address is an account's own; remove the account")
             if not await directory.delete_address(tx, domain, address.local_key):
@@ -310,7 +322,7 @@ class Administration:
         return await self.database.read(work)
 
 
-async def _domain(tx: Transaction, name: str) -> tuple[int, int]:
+async def _domain(tx: Transaction, name: str) -> tuple[int, int, str | None]:
     found = await directory.domain_named(tx, name)
     if found is None:
         raise Unknown(f"the domain {name} is not hosted here")

@@ -61,14 +61,13 @@ class Directory(Administration):
             if found is None:
                 return None
             catch_all = await directory.targets(tx, name, CATCH_ALL)
-            oldest = await directory.oldest_account(tx, found[0])
-            return Domain(
-                DomainId(found[0]),
-                TenantId(found[1]),
-                name,
-                _targets(catch_all),
-                () if oldest is None else (Target(AccountId(oldest), None),),
-            )
+            domain_id, tenant_id, postmaster = found
+            if postmaster is None:
+                oldest = await directory.oldest_account(tx, domain_id)
+                answers = () if oldest is None else (Target(AccountId(oldest), None),)
+            else:
+                answers = (Target(None, postmaster),)
+            return Domain(DomainId(domain_id), TenantId(tenant_id), name, _targets(catch_all), answers)
 
         return await self._cached("domain", name, load)
 

@@ -98,6 +98,7 @@ def make(password: str, now_ms: int) -> CredentialRow:
         keys.iterations,
         keys.stored_key,
         keys.server_key,
+        None,
         now_ms,
     )
 
@@ -106,12 +107,12 @@ def make_app(label: str, now_ms: int) -> tuple[str, CredentialRow]:
     """A new app password, to be shown once, and what is stored of it."""
     word = "".join(secrets.choice(_APP_ALPHABET) for _ in range(_APP_LENGTH))
     shown = "-".join(word[place : place + 5] for place in range(0, _APP_LENGTH, 5))
-    return shown, CredentialRow(0, APP, label, _app_digest(word), None, 0, None, None, now_ms)
+    return shown, CredentialRow(0, APP, label, None, None, None, None, None, _app_digest(word), now_ms)
 
 
-def _app_digest(word: str) -> str:
+def _app_digest(word: str) -> bytes:
     # 99 random bits need no slow hash.
-    return hashlib.sha256(b"everpost app password\0" + word.encode()).hexdigest()
+    return hashlib.sha256(b"everpost app password\0" + word.encode()).digest()
 
 
 def generate() -> str:
@@ -122,13 +123,13 @@ def generate() -> str:
 def is_app(credential: CredentialRow, password: str) -> bool:
     """Whether this is that app password; dashes, blanks and case make no difference."""
     word = password.replace("-", "").replace(" ", "").lower()
-    return credential.kind == APP and hmac.compare_digest(credential.secret, _app_digest(word))
+    return credential.digest is not None and hmac.compare_digest(credential.digest, _app_digest(word))
 
 
-def verify(secret: str, password: str) -> bool:
+def verify(argon2_hash: str, password: str) -> bool:
     """Check a password against its argon2 hash. Takes tens of milliseconds; call it in a thread."""
     try:
-        return _ARGON2.verify(secret, prepare(password))
+        return _ARGON2.verify(argon2_hash, prepare(password))
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
         return False
 

@@ -9,17 +9,19 @@ APP = "app"
 
 
 class CredentialRow(NamedTuple):
-    """A credential; the SCRAM columns are empty for app passwords."""
+    """A credential: a password has an argon2 hash and keys for SCRAM, an app password has a digest."""
 
     credential_id: int
     kind: str
     label: str
-    secret: str
+    argon2: str | None
     scram_salt: bytes | None
-    scram_iterations: int
+    scram_iterations: int | None
     scram_stored_key: bytes | None
     scram_server_key: bytes | None
+    digest: bytes | None
     created_at: int
+    expires_at: int | None = None
 
     def __repr__(self) -> str:
         return f"CredentialRow({self.credential_id}, {self.kind!r}, {self.label!r})"
@@ -28,8 +30,8 @@ class CredentialRow(NamedTuple):
 async def of_account(tx: Transaction, account_id: int) -> list[CredentialRow]:
     """The password first, then app passwords by age."""
     rows = await tx.fetch(
-        """SELECT credential_id, kind, label, secret, scram_salt, scram_iterations, scram_stored_key,
-                  scram_server_key, created_at
+        """SELECT credential_id, kind, label, argon2, scram_salt, scram_iterations, scram_stored_key,
+                  scram_server_key, digest, created_at, expires_at
            FROM credential WHERE account_id = $1 ORDER BY kind DESC, credential_id""",
         account_id,
     )
@@ -39,9 +41,9 @@ async def of_account(tx: Transaction, account_id: int) -> list[CredentialRow]:
 async def add(tx: Transaction, account_id: int, row: CredentialRow) -> int:
     """Store a new credential; its `credential_id` is ignored."""
     value = await tx.value(
-        """INSERT INTO credential (account_id, kind, label, secret, scram_salt, scram_iterations,
-                                   scram_stored_key, scram_server_key, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING credential_id""",
+        """INSERT INTO credential (account_id, kind, label, argon2, scram_salt, scram_iterations,
+                                   scram_stored_key, scram_server_key, digest, created_at, expires_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING credential_id""",
         account_id,
         *row[1:],
     )

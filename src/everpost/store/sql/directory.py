@@ -50,10 +50,15 @@ async def add_domain(tx: Transaction, tenant: int, name: str, now: int) -> int:
     return int(value)
 
 
-async def domain_named(tx: Transaction, name: str) -> tuple[int, int] | None:
-    """(domain_id, tenant_id)."""
-    row = await tx.row("SELECT domain_id, tenant_id FROM domain WHERE name = $1", name)
-    return None if row is None else (row[0], row[1])
+async def domain_named(tx: Transaction, name: str) -> tuple[int, int, str | None] | None:
+    """(domain_id, tenant_id, address of its postmaster or None)."""
+    row = await tx.row("SELECT domain_id, tenant_id, postmaster FROM domain WHERE name = $1", name)
+    return None if row is None else (row[0], row[1], row[2])
+
+
+async def set_postmaster(tx: Transaction, domain: int, address: str | None) -> None:
+    """None: the oldest account."""
+    await tx.execute("UPDATE domain SET postmaster = $2 WHERE domain_id = $1", domain, address)
 
 
 async def domains(tx: Transaction) -> Sequence[Row]:
@@ -146,13 +151,16 @@ async def delete_account(tx: Transaction, account_id: int) -> None:
     await tx.execute("DELETE FROM account WHERE account_id = $1", account_id)
 
 
-async def set_address(tx: Transaction, domain: int, local: str, targets: Sequence[TargetRow], now: int) -> None:
-    """Make an address, or give it other targets."""
+async def set_address(
+    tx: Transaction, domain: int, local: str, written: str, targets: Sequence[TargetRow], now: int
+) -> None:
+    """Make an address, or give it other targets; `written` is its local part as it is shown."""
     address = await tx.value(
-        """INSERT INTO address (domain_id, local, created_at) VALUES ($1, $2, $3)
-           ON CONFLICT (domain_id, local) DO UPDATE SET local = excluded.local RETURNING address_id""",
+        """INSERT INTO address (domain_id, local, written, created_at) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (domain_id, local) DO UPDATE SET written = excluded.written RETURNING address_id""",
         domain,
         local,
+        written,
         now,
     )
     await tx.execute("DELETE FROM target WHERE address_id = $1", address)
@@ -186,9 +194,9 @@ async def targets(tx: Transaction, domain_name: str, local: str) -> list[TargetR
 
 
 async def addresses(tx: Transaction, domain: int | None, after: int, limit: int) -> Sequence[Row]:
-    """(address_id, domain's name, local, account's address or None, remote or None), by id and position."""
+    """(address_id, domain's name, local as written, account's address or None, remote or None), by id and position."""
     return await tx.fetch(
-        """SELECT address.address_id, domain.name, address.local, account.address, target.remote
+        """SELECT address.address_id, domain.name, address.written, account.address, target.remote
            FROM (SELECT * FROM address WHERE ($1 < 0 OR domain_id = $1) AND address_id > $2
                  ORDER BY address_id LIMIT $3) AS address
            JOIN domain ON domain.domain_id = address.domain_id
