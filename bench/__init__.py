@@ -1,0 +1,1 @@
+"""Benches: what delivery and reading cost, measured on real processes."""

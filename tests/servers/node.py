@@ -1,0 +1,197 @@
+"""An Everpost node as real processes: the demo on free ports, watched, hurt and ended by tests."""
+
+import atexit
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.servers.ports import free_base
+from tests.servers.processes import alive, children, command, cpu_seconds, end, guarded, kill_all, tree, wait_until
+
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+DOMAIN = "example.test"
+PASSWORD = "correct-horse-battery"
+
+PORTS = {
+    "smtp": 25,
+    "http": 80,
+    "pop3": 110,
+    "imap": 143,
+    "https": 443,
+    "submissions": 465,
+    "submission": 587,
+    "imaps": 993,
+    "pop3s": 995,
+    "managesieve": 4190,
+}
+
+# What a healthy node never logs. A killed worker is no fault of ours, so "worker.died" is allowed.
+_FAULTS = re.compile(r"session\.broken|Traceback \(most recent call last\)|Task was destroyed|never retrieved")
+
+
+class Node:
+    """`everpost demo` with its own folder and ports."""
+
+    def __init__(
+        self,
+        database: str | None = None,
+        *,
+        users: int = 3,
+        workers: int | None = None,
+        arguments: Sequence[str] = (),
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        """`database` is a URL, None for the demo's own SQLite file; `arguments` go to the demo as they are."""
+        self.base = free_base(tuple(PORTS.values()))
+        self.folder = Path(tempfile.mkdtemp(prefix="everpost-node-", dir="/tmp"))
+        self.users = users
+        self._database = database
+        self._workers = workers
+        self._arguments = list(arguments)
+        self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **(environment or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+        self.tolerated: list[str] = []
+        """Regular expressions of log lines that are no faults in this test."""
+
+    def port(self, service: str) -> int:
+        """The port of `smtp`, `imaps` and so on."""
+        return self.base + PORTS[service]
+
+    @staticmethod
+    def address(number: int) -> str:
+        """The address of one of the demo's accounts; its password is PASSWORD."""
+        return f"user{number}@{DOMAIN}"
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process id."""
+        assert self._process is not None, "the node is not running"
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        """Everything printed and logged so far, over all starts."""
+        path = self.folder / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it and wait until it is ready."""
+        arguments = [str(Path(sys.executable).with_name("everpost")), "demo", "--base-port", str(self.base)]
+        arguments += ["--dir", str(self.folder / "data"), "--users", str(self.users), "--password", PASSWORD]
+        if self._database is not None:
+            arguments += ["--database", self._database]
+        if self._workers is not None:
+            arguments += ["--workers", str(self._workers)]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                guarded([*arguments, *self._arguments]),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=self._environment,
+            )
+        atexit.register(self.remove)
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until it says that it is ready and its mail ports answer."""
+        try:
+            wait_until(self.ready, START_SECONDS, "the node is ready", pause=0.05)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log[-6000:]}") from None
+
+    def ready(self) -> bool:
+        """True if /health/ready says so and SMTP and IMAP greet. Raises AssertionError if it has ended."""
+        assert self._process is not None and self._process.poll() is None, "the node has ended"
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port('http')}/health/ready", timeout=5) as answer:
+                if answer.status != 200:
+                    return False
+            return self.greeting("smtp").startswith(b"220") and self.greeting("imap").startswith(b"* OK")
+        except OSError:
+            return False
+
+    def greeting(self, service: str) -> bytes:
+        """The first line a plain-text port says. Raises OSError."""
+        with socket.create_connection(("127.0.0.1", self.port(service)), timeout=5) as connection:
+            return connection.makefile("rb").readline()
+
+    def workers(self) -> list[int]:
+        """The process ids of the workers."""
+        return [pid for pid in children(self.pid) if "resource_tracker" not in command(pid)]
+
+    def kill_worker(self, chance: random.Random) -> int:
+        """SIGKILL to one worker; its process id."""
+        pid = chance.choice(self.workers())
+        kill_all([pid])
+        return pid
+
+    def family(self) -> list[int]:
+        """All processes of the node."""
+        return tree(self.pid)
+
+    def cpu_seconds(self) -> float:
+        """What all its processes have used so far."""
+        return cpu_seconds(self.family())
+
+    def kill(self) -> None:
+        """SIGKILL to all of it at once, as when the machine loses power (but its disk keeps what it was told)."""
+        family = self.family()
+        kill_all(family)
+        assert self._process is not None
+        self._process.wait(10)
+        wait_until(lambda: not any(alive(pid) for pid in family), 10, "all processes of the node are gone")
+        self._process = None
+
+    def end(self) -> float:
+        """SIGTERM; how many seconds it took. Raises AssertionError if it had to be killed or failed."""
+        assert self._process is not None, "the node is not running"
+        began = time.monotonic()
+        ended = end(self._process, signal.SIGTERM, STOP_SECONDS)
+        code = self._process.returncode
+        self._process = None
+        took = time.monotonic() - began
+        assert ended, f"the node did not stop within {STOP_SECONDS:g} s\n{self.log[-4000:]}"
+        assert code == 0, f"the node ended with {code}\n{self.log[-4000:]}"
+        return took
+
+    def faults(self) -> list[str]:
+        """Log lines that a healthy node does not write, each with what follows it."""
+        found = []
+        lines = self.log.splitlines()
+        for number, line in enumerate(lines):
+            if _FAULTS.search(line) and not any(re.search(pattern, line) for pattern in self.tolerated):
+                found.append("\n".join(lines[number : number + 30]))
+        return found
+
+    def remove(self) -> None:
+        """End it anyhow and take its folder away."""
+        if self._process is not None:
+            end(self._process, signal.SIGKILL, 10)
+            self._process = None
+        atexit.unregister(self.remove)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def stop(self) -> None:
+        """End it, and fail if it did not end well or has logged a fault."""
+        try:
+            if self._process is not None:
+                self.end()
+            faults = self.faults()
+            assert not faults, "the node has logged faults:\n" + "\n----\n".join(faults[:5])
+        finally:
+            self.remove()
