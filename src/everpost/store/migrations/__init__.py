@@ -4,10 +4,12 @@ A step is a name and its statements; a statement starting with `postgres:` or `s
 only. Steps that have landed are never edited: a change is a new step, expand first, contract a release later.
 """
 
-from everpost.store.migrations import directory, mail, queue
+from everpost.store.migrations.directory import STEPS as DIRECTORY
+from everpost.store.migrations.mail import STEPS as MAIL
+from everpost.store.migrations.queue import STEPS as QUEUE
 from everpost.store.ports import Database, Transaction
 
-STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (*directory.STEPS, *mail.STEPS, *queue.STEPS)
+STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (*DIRECTORY, *MAIL, *QUEUE)
 
 # Any constant will do; it is taken by whoever changes the schema.
 _LOCK = 7_310_579_412_203_771
