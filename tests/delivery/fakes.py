@@ -54,3 +54,19 @@ class FakeResolver:
 
     async def ptr(self, address: str) -> Answer[str]:
         return Answer((), self._exists(address))
+
+
+@dataclass
+class MemoryBlobs:
+    """Blobs in a dictionary."""
+
+    held: dict[str, bytes] = field(default_factory=dict)
+
+    async def put(self, key: str, data: bytes) -> None:
+        self.held[key] = data
+
+    async def get(self, key: str) -> bytes:
+        return self.held[key]
+
+    async def delete(self, key: str) -> None:
+        self.held.pop(key, None)

@@ -107,8 +107,9 @@ class Router:
     """Resolves addresses by the directory."""
 
     directory: Hosted
-    default_domain: str = ""
-    """The domain whose postmaster answers for `postmaster` without one (RFC 5321 section 4.1.1.3)."""
+    default_domain: str
+    """The domain whose postmaster answers for `postmaster` without one (RFC 5321 section 4.1.1.3), and for
+    domains that have nobody."""
 
     async def route(self, address: Address) -> Route:
         """Where mail for `address` goes. Raises BadAddress, StoreUnavailable."""
@@ -136,7 +137,7 @@ class Router:
         return await self.directory.domain(address.ascii_domain) is not None
 
     async def _find(self, address: Address, domain: Domain) -> tuple[Sequence[Target], str] | None:
-        """The targets of a hosted address and its detail: exact, without detail, postmaster, catch-all."""
+        """The targets of a hosted address and its detail: exact, without detail, catch-all, postmaster."""
         entry = await self.directory.lookup(address)
         if entry is not None:
             return entry.targets, ""
@@ -145,10 +146,12 @@ class Router:
             entry = await self.directory.lookup(Address(user, address.domain))
             if entry is not None:
                 return entry.targets, detail
-        if address.local_key == POSTMASTER and domain.postmaster:
-            return domain.postmaster, ""
         if domain.catch_all:
             return domain.catch_all, ""
+        if address.local_key == POSTMASTER:
+            # RFC 5321 section 4.5.1: always there; for a domain without accounts the operator answers.
+            entry = await self.directory.lookup(Address(POSTMASTER, self.default_domain))
+            return None if entry is None else (entry.targets, "")
         return None
 
     async def _expand(
