@@ -220,6 +220,7 @@ class Administration:
             row = await _account(tx, address)
             await credentials.delete_kind(tx, row.account_id, credentials.PASSWORD)
             await credentials.add(tx, row.account_id, secret)
+            await directory.credentials_changed(tx, row.account_id)
 
         await self._change(work)
 
@@ -230,6 +231,7 @@ class Administration:
         async def work(tx: Transaction) -> None:
             row = await _account(tx, address)
             await credentials.add(tx, row.account_id, secret)
+            await directory.credentials_changed(tx, row.account_id)
 
         await self._change(work)
         return shown
@@ -255,6 +257,7 @@ class Administration:
             if kinds.get(credential_id) != credentials.APP:
                 raise Unknown("there is no such app password")
             await credentials.delete(tx, row.account_id, credential_id)
+            await directory.credentials_changed(tx, row.account_id)
 
         await self._change(work)
 

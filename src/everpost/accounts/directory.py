@@ -156,4 +156,5 @@ def _account(row: AccountRow | None) -> Account | None:
         row.name,
         row.quota_bytes,
         bool(row.active),
+        row.credential_version,
     )

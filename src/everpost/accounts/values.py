@@ -47,3 +47,5 @@ class Account:
     quota_bytes: int
     """0 for no limit."""
     active: bool
+    credential_version: int = 1
+    """Grows with every change of the account's credentials."""

@@ -19,6 +19,8 @@ class AccountRow(NamedTuple):
     name: str
     quota_bytes: int
     active: int
+    credential_version: int
+    """Grows with every change of the account's credentials."""
 
 
 class TargetRow(NamedTuple):
@@ -28,7 +30,7 @@ class TargetRow(NamedTuple):
     remote: str | None
 
 
-_ACCOUNT = "account_id, tenant_id, domain_id, login, address, name, quota_bytes, active"
+_ACCOUNT = "account_id, tenant_id, domain_id, login, address, name, quota_bytes, active, credential_version"
 
 
 async def add_tenant(tx: Transaction, name: str, now: int) -> int:
@@ -86,8 +88,8 @@ async def add_account(
 ) -> int:
     """Raises Conflict if the login is taken."""
     value = await tx.value(
-        """INSERT INTO account (tenant_id, domain_id, login, address, name, quota_bytes, active, created_at)
-           VALUES ($1, $2, $3, $4, $5, $6, 1, $7) RETURNING account_id""",
+        """INSERT INTO account (tenant_id, domain_id, login, address, name, quota_bytes, active, credential_version, created_at)
+           VALUES ($1, $2, $3, $4, $5, $6, 1, 1, $7) RETURNING account_id""",
         tenant,
         domain,
         login,
@@ -137,6 +139,11 @@ async def update_account(tx: Transaction, account_id: int, name: str, quota: int
         quota,
         active,
     )
+
+
+async def credentials_changed(tx: Transaction, account_id: int) -> None:
+    """What was verified with the old credentials counts no more."""
+    await tx.execute("UPDATE account SET credential_version = credential_version + 1 WHERE account_id = $1", account_id)
 
 
 async def delete_account(tx: Transaction, account_id: int) -> None:
