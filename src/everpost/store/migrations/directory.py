@@ -18,7 +18,8 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 created_at $INT NOT NULL
             )""",
             "CREATE INDEX domain_tenant ON domain (tenant_id)",
-            # `login` is the key of the primary address, `address` the same as written.
+            # `login` is the key of the primary address, `address` the same as written; `credential_version` grows
+            # with every change of the account's credentials.
             """CREATE TABLE account (
                 account_id $ID,
                 tenant_id $INT NOT NULL REFERENCES tenant (tenant_id),
@@ -28,6 +29,7 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 name $TEXT NOT NULL,
                 quota_bytes $INT NOT NULL,
                 active $INT NOT NULL,
+                credential_version $INT NOT NULL,
                 created_at $INT NOT NULL
             )""",
             "CREATE INDEX account_domain ON account (domain_id)",

@@ -88,7 +88,8 @@ async def add_account(
 ) -> int:
     """Raises Conflict if the login is taken."""
     value = await tx.value(
-        """INSERT INTO account (tenant_id, domain_id, login, address, name, quota_bytes, active, credential_version, created_at)
+        """INSERT INTO account (tenant_id, domain_id, login, address, name, quota_bytes, active,
+                                credential_version, created_at)
            VALUES ($1, $2, $3, $4, $5, $6, 1, 1, $7) RETURNING account_id""",
         tenant,
         domain,
