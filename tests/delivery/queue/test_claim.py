@@ -77,9 +77,7 @@ async def test_a_dead_workers_entries_are_free_after_the_lease_and_its_fence_is_
     assert second.fence == first.fence + 1
 
     async def stale(tx: Transaction) -> tuple[bool, bool]:
-        postponed = await queue.postpone(
-            tx, first.queue_id, first.fence, at=1, due_at=2, reply="late", warned_at=None
-        )
+        postponed = await queue.postpone(tx, first.queue_id, first.fence, at=1, due_at=2, reply="late", warned_at=None)
         return postponed, await queue.finish(tx, first.queue_id, first.fence)
 
     assert await database.write(stale) == (False, False)

@@ -140,9 +140,7 @@ async def test_one_kind_of_address_is_enough() -> None:
     assert [address for _, address, _ in await tried(make(resolver), "x.test")] == ["192.0.2.1"]
 
 
-@pytest.mark.parametrize(
-    ("literal", "address"), [("[192.0.2.5]", "192.0.2.5"), ("[ipv6:2001:db8::5]", "2001:db8::5")]
-)
+@pytest.mark.parametrize(("literal", "address"), [("[192.0.2.5]", "192.0.2.5"), ("[ipv6:2001:db8::5]", "2001:db8::5")])
 async def test_address_literals_need_no_dns(literal: str, address: str) -> None:
     resolver = FakeResolver()
     assert [found for _, found, _ in await tried(make(resolver), literal)] == [address]

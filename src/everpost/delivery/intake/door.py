@@ -3,9 +3,8 @@
 import random
 import ssl
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from everpost.accounts.authenticate import Authenticator
 from everpost.accounts.directory import Account
 from everpost.core.clock import Clock
 from everpost.delivery.accept import Acceptor
@@ -16,6 +15,9 @@ from everpost.net.connection import Connection
 from everpost.net.tls import Certificates
 from everpost.smtp.wire import events
 from everpost.smtp.wire.server import ServerConfig
+
+if TYPE_CHECKING:
+    from everpost.accounts.authenticate import Authenticator
 
 
 class Policy(Protocol):
@@ -81,7 +83,7 @@ class Door:
     """The operating system's: ids of messages must not be guessed."""
     dates: Dates
     certificates: Certificates | None = None
-    authenticator: Authenticator | None = None
+    authenticator: "Authenticator | None" = None
     """Where login is offered."""
     limits: SessionLimits = SessionLimits()
     memory: Memory = field(default_factory=Memory)

@@ -1,10 +1,14 @@
 """Logging in during an SMTP session (RFC 4954)."""
 
-from everpost.accounts.authenticate import Authenticator, AuthSession
+from typing import TYPE_CHECKING
+
 from everpost.accounts.directory import Account
 from everpost.delivery.intake.door import Door
 from everpost.net.connection import Connection
 from everpost.smtp.wire import events
+
+if TYPE_CHECKING:
+    from everpost.accounts.authenticate import Authenticator, AuthSession
 
 RFCS = (4954,)
 
@@ -12,7 +16,7 @@ RFCS = (4954,)
 class Login:
     """One session's attempts to log in."""
 
-    def __init__(self, authenticator: Authenticator, door: Door, connection: Connection) -> None:
+    def __init__(self, authenticator: "Authenticator", door: Door, connection: Connection) -> None:
         self._authenticator = authenticator
         self._door = door
         self._connection = connection

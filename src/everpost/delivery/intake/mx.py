@@ -57,7 +57,7 @@ class MxPolicy:
         self, sender: Sender, recipients: tuple[Recipient, ...], raw: bytes
     ) -> tuple[bytes, list[Refusal]]:
         """The message as it came, and whom it cannot reach. Raises Refused, TryLater."""
-        return raw, examine(Candidate(sender, recipients, raw[: header_end(raw)]))
+        return raw, examine(Candidate.of(sender, recipients, raw[: header_end(raw)]))
 
 
 def examine(candidate: Candidate) -> list[Refusal]:

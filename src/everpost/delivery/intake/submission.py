@@ -70,7 +70,7 @@ class SubmissionPolicy:
         header = raw[:end]
         assert sender.account is not None
         await self._check_authors(sender.account, header)
-        refusals = examine(Candidate(sender, recipients, header))
+        refusals = examine(Candidate.of(sender, recipients, header))
         return self._completed(header) + raw[end:], refusals
 
     async def _check_authors(self, account: AccountId, header: bytes) -> None:
