@@ -1,0 +1,1 @@
+"""Nodes that are hurt while they work: what was acknowledged must hold."""
