@@ -31,8 +31,11 @@ class Group(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=1):
 
 
 def to_text(value: bytes) -> str:
-    """Raw header bytes as text; what is not UTF-8 becomes surrogates, so nothing is lost."""
-    return value.decode("utf-8", "surrogateescape")
+    """Raw header bytes as text: UTF-8 (RFC 6532), or what is not that as Latin-1."""
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
 
 
 def parse_list(value: bytes | str) -> list[Mailbox | Group]:

@@ -27,11 +27,11 @@ def string(value: bytes | None) -> bytes:
 
 
 def _text(value: str | None) -> bytes:
-    return NIL if value is None else string(value.encode("utf-8", "surrogateescape"))
+    return NIL if value is None else string(value.encode())
 
 
 def _upper(value: str) -> bytes:
-    return string(value.upper().encode("utf-8", "surrogateescape"))
+    return string(value.upper().encode())
 
 
 def _address(mailbox: Mailbox) -> bytes:

@@ -3,13 +3,14 @@
 import re
 from dataclasses import dataclass
 
+from everpost.message.addresses import to_text
 from everpost.message.envelope import Envelope, envelope_of
 from everpost.message.fields import Fields, header_end
 from everpost.message.part import Params, Part, pack, unpack
 
 __all__ = ["Message", "Part", "pack", "parse", "unpack"]
 
-RFCS = (2045, 2046, 5322)
+RFCS = (2045, 2046, 2231, 5322)
 
 # Deeper or more parts than these are not looked into: such a part counts as a leaf.
 MAX_DEPTH = 50
@@ -19,6 +20,7 @@ _TYPE = re.compile(rb"\s*([!#-'*+\-.0-9A-Z^-~]+)\s*/\s*([!#-'*+\-.0-9A-Z^-~]+)\s
 _TOKEN = re.compile(rb"\s*([!#-'*+\-.0-9A-Z^-~]+)\s*")
 _PARAM = re.compile(rb";\s*([^\s=;\"()]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^;\s]*))", re.DOTALL)
 _COMMENT = re.compile(rb"\([^()]*\)")
+_PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
 MAX_PARAMS = 100
 
@@ -40,11 +42,6 @@ def parse(raw: bytes) -> Message:
     return Message(raw, _Tree(raw).part(0, len(raw), 0, digest=False, fields=fields), fields, envelope_of(fields))
 
 
-def text(value: bytes) -> str:
-    """Raw bytes of a parameter or field as text, reversible."""
-    return value.decode("utf-8", "surrogateescape")
-
-
 def parameters(value: bytes) -> Params:
     """The parameters after a media type or disposition (RFC 2045 section 5.1), names in lower case."""
     if b";" not in value:
@@ -54,7 +51,7 @@ def parameters(value: bytes) -> Params:
         name, quoted, token = match.groups()
         if quoted is not None and b"\\" in quoted:
             quoted = _ESCAPED.sub(rb"\1", quoted)
-        found.append((text(name.lower()), text(token if quoted is None else quoted)))
+        found.append((to_text(name.lower()), to_text(token if quoted is None else quoted)))
         if len(found) >= MAX_PARAMS:
             break
     return tuple(found)
@@ -107,13 +104,13 @@ class _Tree:
             kind,
             subtype,
             params,
-            text(encoding.group(1).lower()) if encoding else "7bit",
+            to_text(encoding.group(1).lower()) if encoding else "7bit",
             _optional(mime("content-id")),
             _optional(mime("content-description")),
             disposition,
             disposition_params,
             _optional(mime("content-md5")),
-            tuple(text(tag.strip()) for tag in language.split(b",") if tag.strip()) if language else (),
+            tuple(to_text(tag.strip()) for tag in language.split(b",") if tag.strip()) if language else (),
             _optional(mime("content-location")),
             children,
             embedded,
@@ -127,7 +124,7 @@ class _Tree:
             if digest and not value:
                 return "message", "rfc822", ()
             return "text", "plain", (("charset", "us-ascii"),)
-        kind, subtype = text(found.group(1).lower()), text(found.group(2).lower())
+        kind, subtype = to_text(found.group(1).lower()), to_text(found.group(2).lower())
         assert value is not None
         params = parameters(value)
         if not params and kind == "text":
@@ -140,19 +137,19 @@ class _Tree:
         if found is None:
             return None, ()
         assert value is not None
-        return text(found.group(1).lower()), parameters(value)
+        return to_text(found.group(1).lower()), parameters(value)
 
     def _parts(self, params: Params, subtype: str, start: int, end: int, depth: int) -> tuple[Part, ...]:
         """The parts between the delimiters (RFC 2046 section 5.1.1)."""
-        boundary = next((value for name, value in params if name == "boundary"), "")
-        mark = boundary.rstrip().encode("utf-8", "surrogateescape")
+        mark = _boundary(params)
         if not mark:
             return ()
         digest = subtype == "digest"
         parts: list[Part] = []
         begin = -1
         for line_start, after, closing in self._delimiters(b"--" + mark, start, end):
-            if begin >= 0:
+            # Two delimiters in a row are one: between them there is not even a header.
+            if 0 <= begin < line_start:
                 parts.append(self.part(begin, max(begin, self._before(line_start)), depth + 1, digest=digest))
                 if self._count >= MAX_PARTS:
                     return tuple(parts)
@@ -196,5 +193,22 @@ class _Tree:
         return line_start
 
 
+def _boundary(params: Params) -> bytes:
+    """The boundary parameter, also where it comes coded or in pieces (RFC 2231 sections 3 and 4)."""
+    pieces: dict[int, str] = {}
+    for name, value in params:
+        if name == "boundary":
+            return value.rstrip().encode()
+        base, star, rest = name.partition("*")
+        if base == "boundary" and star:
+            number = rest.removesuffix("*")
+            coded = name.endswith("*")
+            place = int(number) if number.isdigit() and len(number) < 4 else 0
+            if coded and not place and value.count("'") >= 2:
+                value = value.split("'", 2)[2]
+            pieces[place] = _PERCENT.sub(lambda found: chr(int(found.group(1), 16)), value) if coded else value
+    return "".join(pieces[place] for place in sorted(pieces)).rstrip().encode()
+
+
 def _optional(value: bytes | None) -> str | None:
-    return None if value is None else text(value)
+    return None if value is None else to_text(value)
