@@ -19,9 +19,9 @@ from typing import TypeVar
 from everpost.core.clock import Clock
 from everpost.core.errors import Refused, TryLater
 from everpost.core.metrics import counter
-from everpost.delivery.bounces import About, Bounces, Report
+from everpost.delivery.bounces import Bounces, Original
 from everpost.delivery.envelope import Recipient, Sender
-from everpost.delivery.notify import Notice, wanted
+from everpost.delivery.notify import wanted
 from everpost.delivery.parcel import Parcel, put, put_all
 from everpost.delivery.plan import Plan, Refusal
 from everpost.delivery.queue.retry import DEFAULT_SCHEDULE, Schedule
@@ -29,6 +29,7 @@ from everpost.mailbox.content import Contents
 from everpost.mailbox.deliver import Deliverer, LocalCopy
 from everpost.mailbox.errors import OverQuota
 from everpost.message.digest import digest
+from everpost.message.dsn import About, Action
 from everpost.store.feed import Feed
 from everpost.store.ports import Conflict, Database, OutcomeUnknown, StoreUnavailable, Transaction
 from everpost.store.sql import contents
@@ -187,16 +188,16 @@ class Acceptor:
         """What the sender is told in the same transaction."""
         if sender.address is None or not (plan.refusals or plan.delivered):
             return []
-        about = About(sender.path, raw, self.clock.now(), sender.ret, sender.envid, sender.smtputf8)
+        original = Original(sender.path, raw, self.clock.now(), sender.ret, sender.envid)
         failed = [
             _report(refusal.recipient, refusal.status, refusal.text)
             for refusal in plan.refusals
-            if wanted(refusal.recipient.notify, Notice.FAILED)
+            if wanted(refusal.recipient.notify, Action.FAILED)
         ]
         delivered = [_report(recipient, "2.0.0", "delivered") for recipient in plan.delivered]
         parcels = []
-        for notice, reports in ((Notice.FAILED, failed), (Notice.DELIVERED, delivered)):
-            parcel = await self.bounces.notice(notice, about, reports) if reports else None
+        for notice, reports in ((Action.FAILED, failed), (Action.DELIVERED, delivered)):
+            parcel = await self.bounces.notice(notice, original, reports) if reports else None
             if parcel is not None:
                 parcels.append(parcel)
         return parcels
@@ -225,5 +226,5 @@ def _no_room(copies: Sequence[LocalCopy], size: int) -> MailboxFull | NeverFits:
     return MailboxFull("the mailbox is full")
 
 
-def _report(recipient: Recipient, status: str, text: str) -> Report:
-    return Report(recipient=str(recipient.address), orcpt=recipient.orcpt, status=status, text=text)
+def _report(recipient: Recipient, status: str, text: str) -> About:
+    return About(recipient=str(recipient.address), orcpt=recipient.orcpt, status=status, text=text)

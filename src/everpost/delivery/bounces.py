@@ -10,26 +10,28 @@ from everpost.core.ids import trace_id
 from everpost.core.log import logger
 from everpost.core.metrics import counter
 from everpost.delivery.envelope import Recipient, Sender
-from everpost.delivery.notify import Notice
+from everpost.delivery.marks import return_path, without_return_path
 from everpost.delivery.parcel import Parcel
 from everpost.delivery.plan import Plan
 from everpost.delivery.queue.retry import DEFAULT_SCHEDULE, Schedule
 from everpost.delivery.routing import Router
 from everpost.mailbox.content import Contents
+from everpost.message import dsn
 from everpost.message.digest import digest
+from everpost.message.dsn import About, Action
 
 RFCS = (3461, 3464, 3834, 6533)
 
 log = logger("delivery")
 
-NOTICES = counter("delivery", "notices_total", "Notices written to senders", ("kind",))
+NOTICES = counter("delivery", "notices_total", "Notices written to senders", ("action",))
 
 # A message larger than this is returned as its header even where RET=FULL was asked for (bytes).
 MAX_RETURNED = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class Original:
     """The message a notice is about."""
 
     reverse_path: str
@@ -41,24 +43,6 @@ class About:
     ret: str = ""
     """RET (RFC 3461 section 4.3): `FULL`, `HDRS` or nothing."""
     envid: str = ""
-    smtputf8: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What became of one recipient."""
-
-    recipient: str
-    orcpt: str
-    """ORCPT (RFC 3461 section 4.2) as `type;address`, or nothing."""
-    status: str
-    """Enhanced status code (RFC 3463)."""
-    text: str
-    """The remote host's reply, or our own words."""
-    host: str = ""
-    """The remote host that spoke."""
-    from_peer: bool = False
-    """`text` is that host's reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,39 +59,63 @@ class Bounces:
     schedule: Schedule = DEFAULT_SCHEDULE
 
     async def notice(
-        self, kind: Notice, about: About, reports: Sequence[Report], retry_until: float | None = None
+        self, action: Action, original: Original, about: Sequence[About], retry_until: float | None = None
     ) -> Parcel | None:
         """The notice ready to be written in the transaction that decides what it tells; None if nobody can be told.
 
         A sender hosted here finds it in the mailbox, quota or not; others get it through the queue.
         Raises StoreUnavailable.
         """
-        if not about.reverse_path:
+        if not original.reverse_path:
             return None
         try:
-            address = Address.parse(about.reverse_path)
+            address = Address.parse(original.reverse_path)
             route = await self.router.route(address)
         except BadAddress:
-            log.warning("notice.dropped", kind=kind.value, reason="malformed sender")
+            log.warning("notice.dropped", action=action.value, reason="malformed sender")
             return None
         # RFC 3461 section 6.1: a notice asks for no notices.
-        plan = Plan.of(
-            Sender(None, smtputf8=about.smtputf8),
-            [Recipient(address, route, notify="NEVER")],
-            (),
-            self.clock.now(),
-            self.schedule,
-        )
+        plan = Plan.of(Sender(None), [Recipient(address, route, notify="NEVER")], (), self.clock.now(), self.schedule)
         local = tuple(replace(copy, quota=0) for copy, _ in plan.local.values())
         remote = tuple(plan.remote.values())
         if not local and not remote:
-            log.info("notice.dropped", kind=kind.value, reason="no such sender")
+            log.info("notice.dropped", action=action.value, reason="no such sender")
             return None
-        raw = self._compose(kind, about, reports, address, retry_until)
-        if local:
-            raw = b"Return-Path: <>\r\n" + raw
         public_id = trace_id(self.clock.now(), self.chance)
+        raw = self._compose(action, original, about, address, retry_until, public_id)
+        if local:
+            raw = return_path("") + raw
         content = await self.contents.pack(raw, digest(raw), public_id)
-        NOTICES.labels(kind.value).inc()
-        log.info("notice.written", id=public_id, kind=kind.value, reports=len(reports))
+        NOTICES.labels(action.value).inc()
+        log.info("notice.written", id=public_id, action=action.value, recipients=len(about))
         return Parcel(content, local, remote)
+
+    def _compose(
+        self,
+        action: Action,
+        original: Original,
+        about: Sequence[About],
+        sender: Address,
+        retry_until: float | None,
+        public_id: str,
+    ) -> bytes:
+        report = dsn.Report(
+            action=action,
+            sender=str(Address(sender.local, sender.ascii_domain) if sender.is_ascii else sender),
+            recipients=tuple(about),
+            reporting_host=self.hostname,
+            arrived_at=original.arrived_at,
+            written_at=self.clock.now(),
+            envid=original.envid,
+            retry_until=retry_until,
+        )
+        # RFC 3461 section 4.3: RET speaks of failures only; other notices carry the header.
+        full = action is Action.FAILED and original.ret == "FULL" and len(original.raw) <= MAX_RETURNED
+        name = public_id.lower()
+        return dsn.compose(
+            report,
+            without_return_path(original.raw),
+            full=full,
+            message_id=f"{name}@{self.hostname}",
+            boundary=f"{name}-{self.chance.getrandbits(64):016x}",
+        )

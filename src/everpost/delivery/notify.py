@@ -1,30 +1,26 @@
 """Which notices a sender wants about a recipient (RFC 3461)."""
 
-from enum import Enum
+from everpost.message.dsn import Action
 
 RFCS = (3461,)
 
-
-class Notice(Enum):
-    """What a notice says; the value is the `Action` of RFC 3464 section 2.3.3."""
-
-    FAILED = "failed"
-    DELAYED = "delayed"
-    DELIVERED = "delivered"
-    RELAYED = "relayed"
-
-
-_WORD = {Notice.FAILED: "FAILURE", Notice.DELAYED: "DELAY", Notice.DELIVERED: "SUCCESS", Notice.RELAYED: "SUCCESS"}
+_WORD = {
+    Action.FAILED: "FAILURE",
+    Action.DELAYED: "DELAY",
+    Action.DELIVERED: "SUCCESS",
+    Action.RELAYED: "SUCCESS",
+    Action.EXPANDED: "SUCCESS",
+}
 
 
-def wanted(notify: str, notice: Notice) -> bool:
+def wanted(notify: str, action: Action) -> bool:
     """True if the sender wants to hear this. `notify` is the NOTIFY parameter, empty if none was given.
 
     RFC 3461 section 4.1: without the parameter failures are told, and delays may be.
     """
     if not notify:
-        return notice in {Notice.FAILED, Notice.DELAYED}
-    return _WORD[notice] in notify.split(",")
+        return action in {Action.FAILED, Action.DELAYED}
+    return _WORD[action] in notify.split(",")
 
 
 def joined(words: frozenset[str]) -> str:

@@ -6,11 +6,12 @@ from typing import Self
 
 from everpost.core.ids import AccountId
 from everpost.delivery.envelope import Recipient, Sender
-from everpost.delivery.notify import Notice, wanted
+from everpost.delivery.notify import wanted
 from everpost.delivery.queue.entry import new_entry
 from everpost.delivery.queue.retry import Schedule
 from everpost.delivery.routing import Kind
 from everpost.mailbox.deliver import LocalCopy
+from everpost.message.dsn import Action
 from everpost.store.sql.queue import NewEntry
 
 
@@ -64,6 +65,6 @@ class Plan:
                 entry = new_entry(sender, recipient, recipient.address, now, schedule, tenant=sender.tenant)
                 plan.remote.setdefault(recipient.address.key, entry)
             plan.refusals.extend(Refusal(recipient, dead.status, dead.text) for dead in route.dead)
-            if route.accounts and wanted(recipient.notify, Notice.DELIVERED):
+            if route.accounts and wanted(recipient.notify, Action.DELIVERED):
                 plan.delivered.append(recipient)
         return plan

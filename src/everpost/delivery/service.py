@@ -7,11 +7,12 @@ from everpost.core.clock import Clock, milliseconds
 from everpost.core.errors import Refused
 from everpost.core.ids import ContentId, TenantId
 from everpost.core.log import logger
-from everpost.delivery.bounces import About, Bounces, Report
-from everpost.delivery.notify import Notice, wanted
+from everpost.delivery.bounces import Bounces, Original
+from everpost.delivery.notify import wanted
 from everpost.delivery.parcel import QUEUE_TOPIC, Parcel, put_all
 from everpost.mailbox.content import Contents
 from everpost.mailbox.deliver import Deliverer
+from everpost.message.dsn import About, Action
 from everpost.store.feed import Feed
 from everpost.store.ports import Database, Transaction
 from everpost.store.sql import contents, queue
@@ -133,14 +134,14 @@ class QueueService:
         log.info("queue.dropped", queue_id=queue_id, told=bool(parcels))
 
     async def _notice(self, row: QueueRow) -> list[Parcel]:
-        if not wanted(row.notify, Notice.FAILED):
+        if not wanted(row.notify, Action.FAILED):
             return []
         raw = await self._read(row.content_id)
-        about = About(row.reverse_path, raw, row.created_at / 1000, row.ret, row.envid, bool(row.smtputf8))
+        original = Original(row.reverse_path, raw, row.created_at / 1000, row.ret, row.envid)
         # RFC 3463 section 3.8: X.7.1 delivery not authorized, message refused.
         text = "the message was removed from the queue by an administrator"
-        report = Report(row.forwarded_by or row.recipient, row.orcpt, "5.7.1", text)
-        parcel = await self.bounces.notice(Notice.FAILED, about, [report])
+        report = About(row.forwarded_by or row.recipient, "5.7.1", text, row.orcpt)
+        parcel = await self.bounces.notice(Action.FAILED, original, [report])
         return [] if parcel is None else [parcel]
 
     async def _read(self, content_id: int) -> bytes:

@@ -65,13 +65,6 @@ def test_a_hostile_name_changes_nothing_but_itself(helo: str) -> None:
         assert utf8 or field.isascii()
 
 
-def test_what_was_added_for_delivery_here_does_not_travel_on() -> None:
-    body = b"Received: from x\r\nReturn-Path: <theirs@x.test>\r\n\r\nhi"
-    assert trace.without_return_path(trace.return_path("a@x.test") + body) == body
-    assert trace.without_return_path(body) == body
-    assert trace.return_path("") == b"Return-Path: <>\r\n"
-
-
 def test_dates_are_rendered_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock(at=0.0)
     rendered: list[float] = []

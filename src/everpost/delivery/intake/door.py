@@ -3,8 +3,9 @@
 import random
 import ssl
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from everpost.accounts.authenticate import Authenticator
 from everpost.accounts.directory import Account
 from everpost.core.clock import Clock
 from everpost.delivery.accept import Acceptor
@@ -15,9 +16,6 @@ from everpost.net.connection import Connection
 from everpost.net.tls import Certificates
 from everpost.smtp.wire import events
 from everpost.smtp.wire.server import ServerConfig
-
-if TYPE_CHECKING:
-    from everpost.accounts.authenticate import Authenticator
 
 
 class Policy(Protocol):
@@ -83,7 +81,7 @@ class Door:
     """The operating system's: ids of messages must not be guessed."""
     dates: Dates
     certificates: Certificates | None = None
-    authenticator: "Authenticator | None" = None
+    authenticator: Authenticator | None = None
     """Where login is offered."""
     limits: SessionLimits = SessionLimits()
     memory: Memory = field(default_factory=Memory)

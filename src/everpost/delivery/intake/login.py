@@ -1,14 +1,10 @@
 """Logging in during an SMTP session (RFC 4954)."""
 
-from typing import TYPE_CHECKING
-
+from everpost.accounts.authenticate import Authenticator, AuthSession
 from everpost.accounts.directory import Account
 from everpost.delivery.intake.door import Door
 from everpost.net.connection import Connection
 from everpost.smtp.wire import events
-
-if TYPE_CHECKING:
-    from everpost.accounts.authenticate import Authenticator, AuthSession
 
 RFCS = (4954,)
 
@@ -16,7 +12,7 @@ RFCS = (4954,)
 class Login:
     """One session's attempts to log in."""
 
-    def __init__(self, authenticator: "Authenticator", door: Door, connection: Connection) -> None:
+    def __init__(self, authenticator: Authenticator, door: Door, connection: Connection) -> None:
         self._authenticator = authenticator
         self._door = door
         self._connection = connection
@@ -45,7 +41,9 @@ class Login:
         self._running = None
 
     def _binding(self, kind: str) -> bytes | None:
-        """Channel binding data (RFC 5929) for SCRAM-...-PLUS."""
+        """Channel binding data (RFC 5929) for SCRAM-...-PLUS; None without TLS."""
+        if self._connection.tls is None:
+            return None
         if kind == "tls-server-end-point" and self._door.certificates is not None:
             return self._door.certificates.end_point(self._connection.certificate_context)
         return self._connection.channel_binding(kind)

@@ -6,9 +6,9 @@ from everpost.accounts.directory import Account
 from everpost.core.errors import Refused, TryLater
 from everpost.delivery import notify
 from everpost.delivery.envelope import Recipient, Sender
+from everpost.delivery.header import header_end
 from everpost.delivery.intake.checks import CONTENT_CHECKS, RECIPIENT_CHECKS
 from everpost.delivery.intake.checks.candidate import Candidate
-from everpost.delivery.intake.header import header_end
 from everpost.delivery.intake.room import Room
 from everpost.delivery.plan import Refusal
 from everpost.delivery.routing import Kind, Route, Router

@@ -8,9 +8,9 @@ from everpost.core.address import Address, BadAddress
 from everpost.core.clock import Clock
 from everpost.core.errors import Refused, TryLater
 from everpost.core.ids import AccountId, trace_id
+from everpost.delivery import header as fields
 from everpost.delivery import notify
 from everpost.delivery.envelope import Recipient, Sender
-from everpost.delivery.intake import header as fields
 from everpost.delivery.intake.checks.candidate import Candidate
 from everpost.delivery.intake.mx import examine, refuse_unless_here
 from everpost.delivery.intake.rate import Limiter

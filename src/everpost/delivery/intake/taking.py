@@ -8,6 +8,7 @@ from everpost.core.log import logger
 from everpost.delivery.envelope import Recipient, Sender
 from everpost.delivery.intake import trace
 from everpost.delivery.intake.door import Door
+from everpost.delivery.marks import return_path
 from everpost.net.connection import Connection
 from everpost.smtp.wire import events
 
@@ -71,7 +72,7 @@ class Taking:
         whom = str(recipients[0].address) if len(recipients) == 1 else None
         head = trace.received(hop.opening(sender.smtputf8), public_id, whom, door.dates.now())
         if any(recipient.route.accounts for recipient in served):
-            head = trace.return_path(sender.path) + head
+            head = return_path(sender.path) + head
         accepted = await door.acceptor.accept(sender, served, head + raw, public_id, refusals)
         facts: dict[str, object] = {}
         if door.addresses_in_log:

@@ -1,4 +1,4 @@
-"""Trace fields: Received on everything taken in, Return-Path on what is delivered here (RFC 5321 section 4.4)."""
+"""The Received field, put on everything taken in (RFC 5321 section 4.4)."""
 
 import re
 from dataclasses import dataclass
@@ -64,24 +64,6 @@ def received(opening: str, trace_id: str, recipient: str | None, date: str) -> b
     """A Received field. `recipient` is given only for a single one: nobody learns of blind copies."""
     whom = f"\r\n\tfor <{recipient}>" if recipient else ""
     return f"{opening}{trace_id}{whom};\r\n\t{date}\r\n".encode()
-
-
-def return_path(reverse_path: str) -> bytes:
-    """The Return-Path field, first of all; `""` is the null reverse-path."""
-    return f"Return-Path: <{reverse_path}>\r\n".encode()
-
-
-RETURN_PATH = b"Return-Path:"
-
-
-def without_return_path(raw: bytes) -> bytes:
-    """The message as it may travel on (RFC 5321 section 4.4): only what delivery here put first is removed.
-
-    A Return-Path the sender wrote stands below our Received field and is left alone.
-    """
-    if not raw.startswith(RETURN_PATH):
-        return raw
-    return raw[raw.index(b"\r\n") + 2 :]
 
 
 class Dates:

@@ -8,13 +8,14 @@ from everpost.core.clock import Clock, milliseconds
 from everpost.core.ids import ContentId
 from everpost.core.log import logger
 from everpost.core.metrics import counter
-from everpost.delivery.bounces import About, Bounces, Report
-from everpost.delivery.notify import Notice, wanted
+from everpost.delivery.bounces import Bounces, Original
+from everpost.delivery.notify import wanted
 from everpost.delivery.parcel import Parcel, put_all
 from everpost.delivery.queue.retry import DEFAULT_SCHEDULE, Schedule
 from everpost.delivery.remote.outcome import Outcome, Result
 from everpost.mailbox.content import Contents
 from everpost.mailbox.deliver import Deliverer
+from everpost.message.dsn import About, Action
 from everpost.store.feed import Feed
 from everpost.store.ports import Database, Transaction
 from everpost.store.sql import contents, queue
@@ -43,7 +44,7 @@ class _Step:
     outcome: Outcome
     again_at: int | None
     """When to try again (unix milliseconds); None: the entry is removed."""
-    notice: Notice | None
+    notice: Action | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,31 +83,31 @@ class Settler:
     def _step(self, row: QueueRow, outcome: Outcome, now: float) -> _Step:
         match outcome.result:
             case Result.DELIVERED:
-                relayed = outcome.relayed and wanted(row.notify, Notice.RELAYED)
-                return _Step(row, outcome, None, Notice.RELAYED if relayed else None)
+                relayed = outcome.relayed and wanted(row.notify, Action.RELAYED)
+                return _Step(row, outcome, None, Action.RELAYED if relayed else None)
             case Result.FAILED:
-                return _Step(row, outcome, None, Notice.FAILED if wanted(row.notify, Notice.FAILED) else None)
+                return _Step(row, outcome, None, Action.FAILED if wanted(row.notify, Action.FAILED) else None)
             case Result.LATER:
                 expires_at = row.expires_at / 1000
                 if now >= expires_at:
-                    return _Step(row, outcome, None, Notice.FAILED if wanted(row.notify, Notice.FAILED) else None)
+                    return _Step(row, outcome, None, Action.FAILED if wanted(row.notify, Action.FAILED) else None)
                 again = self.schedule.next_attempt(now, row.attempts + 1, expires_at, self.chance)
-                warn = wanted(row.notify, Notice.DELAYED) and self.schedule.warning_due(
+                warn = wanted(row.notify, Action.DELAYED) and self.schedule.warning_due(
                     now, row.created_at / 1000, row.warned_at is not None
                 )
-                return _Step(row, outcome, milliseconds(again), Notice.DELAYED if warn else None)
+                return _Step(row, outcome, milliseconds(again), Action.DELAYED if warn else None)
 
     async def _notices(self, steps: Sequence[_Step], raw: bytes) -> list[Parcel]:
         """One notice per kind for all the entries that want one; they share the envelope."""
         parcels = []
-        for notice in Notice:
+        for notice in Action:
             told = [step for step in steps if step.notice is notice]
             if not told:
                 continue
             row = told[0].row
-            about = About(row.reverse_path, raw, row.created_at / 1000, row.ret, row.envid, bool(row.smtputf8))
-            retry_until = row.expires_at / 1000 if notice is Notice.DELAYED else None
-            parcel = await self.bounces.notice(notice, about, [_report(step) for step in told], retry_until)
+            original = Original(row.reverse_path, raw, row.created_at / 1000, row.ret, row.envid)
+            retry_until = row.expires_at / 1000 if notice is Action.DELAYED else None
+            parcel = await self.bounces.notice(notice, original, [_report(step) for step in told], retry_until)
             if parcel is not None:
                 parcels.append(parcel)
         return parcels
@@ -158,22 +159,22 @@ class _Write:
             at=at,
             due_at=step.again_at,
             reply=step.outcome.reply[:MAX_REPLY],
-            warned_at=at if step.notice is Notice.DELAYED else row.warned_at,
+            warned_at=at if step.notice is Action.DELAYED else row.warned_at,
         )
 
 
-def _report(step: _Step) -> Report:
+def _report(step: _Step) -> About:
     outcome = step.outcome
     status = outcome.status
-    if step.notice is Notice.FAILED and outcome.result is Result.LATER:
+    if step.notice is Action.FAILED and outcome.result is Result.LATER:
         # RFC 3463 section 3.5: X.4.7 delivery time expired; the host's last words stay in the diagnostic.
         status = "4.4.7"
-    return Report(
+    return About(
         # Whoever forwards need not tell the world where to.
         recipient=step.row.forwarded_by or step.row.recipient,
         orcpt=step.row.orcpt,
         status=status,
         text=outcome.reply,
-        host=outcome.host,
+        remote_host=outcome.host.partition(" ")[0],
         from_peer=outcome.from_peer,
     )

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from everpost.core.address import Address, BadAddress
 from everpost.core.errors import Refused
-from everpost.delivery.intake import header as fields
+from everpost.delivery import header as fields
 from everpost.delivery.intake.checks.candidate import Candidate
+from everpost.delivery.marks import FORWARDED
 from everpost.delivery.plan import Refusal
 
 RFCS = (5321,)
@@ -13,8 +14,6 @@ RFCS = (5321,)
 # RFC 5321 section 6.3: "normally at least 100"; long mailing list chains have about 30.
 MAX_RECEIVED = 100
 
-FORWARDED = "Delivered-To"
-"""The field that marks a message forwarded from here: the address that forwarded it."""
 _FORWARDED = b"\ndelivered-to:"
 
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everpost.delivery.intake import header as fields
+from everpost.delivery import header as fields
 
 HEADER = b"From: a@x.test\r\nBCC: one@x.test,\r\n two@x.test\r\nSubject: bcc: no\r\nbcc : three@x.test\r\n"
 
