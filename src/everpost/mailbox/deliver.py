@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from everpost.core.clock import Clock, milliseconds
 from everpost.core.ids import AccountId, ContentId, FolderId, ModSeq
@@ -11,7 +10,7 @@ from everpost.mailbox import folders as folder_changes
 from everpost.mailbox import names
 from everpost.mailbox.errors import NoFolder, OverQuota
 from everpost.store.feed import Feed
-from everpost.store.ports import Conflict, Database, OutcomeUnknown, Transaction
+from everpost.store.ports import Conflict, Database, OutcomeUnknown, StoreUnavailable, Transaction
 from everpost.store.sql import contents, counters, deliveries, folders
 from everpost.store.sql.contents import ContentRow
 from everpost.store.sql.deliveries import Placed
@@ -52,22 +51,33 @@ async def place_content(
     If the answer to the commit is lost it asks again by the message's trace id, so that a delivery happens
     once. Only if that fails too does OutcomeUnknown go up; the same call may then be repeated.
     """
-    try:
-        placed = await deliveries.deliver_one(database, account, folder, quota, content, bits, keywords, internal_ms)
-    except (OutcomeUnknown, Conflict) as error:
-        found = await find(database, account, content.trace_id)
-        if found is None:
-            raise OutcomeUnknown("the database did not confirm") from error
-        return found
-    if placed is not None:
-        return placed
+    for _ in range(3):
+        try:
+            placed = await deliveries.deliver_one(
+                database, account, folder, quota, content, bits, keywords, internal_ms
+            )
+        except (OutcomeUnknown, Conflict) as error:
+            found = await find(database, account, content.trace_id)
+            if found is None:
+                raise OutcomeUnknown("the database did not confirm") from error
+            return found
+        if placed is not None:
+            return placed
+        await _explain(database, account, folder, quota, content.size)
+    raise StoreUnavailable("the mailbox changes too fast")
 
-    async def why(tx: Transaction) -> NoReturn:
+
+async def _explain(database: Database, account: AccountId, folder: str, quota: int, size: int) -> None:
+    """Why a message could not be placed. Raises NoFolder, OverQuota; returns if neither is so any more."""
+
+    async def why(tx: Transaction) -> None:
         if await folders.by_name(tx, account, folder) is None:
             raise NoFolder("no such folder")
-        raise OverQuota("the mailbox is full")
+        usage = await counters.usage(tx, account)
+        if quota and usage is not None and usage.bytes + size > quota:
+            raise OverQuota("the mailbox is full")
 
-    return await database.read(why)
+    await database.read(why)
 
 
 async def find(database: Database, account: AccountId, trace_id: str) -> Placed | None:
