@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from everpost.accounts.authenticate import Authenticator
 from everpost.delivery.accept import Acceptor
 from everpost.delivery.bounces import Bounces
 from everpost.delivery.intake.door import Door, Policy
 from everpost.delivery.intake.mx import MxPolicy
+from everpost.delivery.intake.rate import Limiter, MemoryLimiter, RateLimits
 from everpost.delivery.intake.room import Room
 from everpost.delivery.intake.serve import serve
+from everpost.delivery.intake.submission import SubmissionPolicy
 from everpost.delivery.intake.trace import Dates
 from everpost.net.listen import Listener, Server
 from everpost.net.tls import CertificateFiles, Certificates, self_signed
@@ -29,6 +32,11 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     (folder / "cert.pem").write_bytes(certificate)
     (folder / "key.pem").write_bytes(key)
     return Certificates([CertificateFiles(folder / "cert.pem", folder / "key.pem")])
+
+
+class NoSleep:
+    async def sleep(self, seconds: float) -> None:
+        pass
 
 
 @dataclass
@@ -56,6 +64,22 @@ class Doors:
 
     def mx(self, **more: object) -> Door:
         return self.make("mx", MxPolicy(self.house.router, Room(self.house.database, self.house.clock)), **more)
+
+    def submission(self, limiter: Limiter | None = None, **more: object) -> Door:
+        house = self.house
+        policy = SubmissionPolicy(
+            house.directory,
+            house.router,
+            Room(house.database, house.clock),
+            limiter or MemoryLimiter(RateLimits(), house.clock),
+            Dates(house.clock),
+            "mx.here.test",
+            house.clock,
+            house.chance,
+        )
+        authenticator = Authenticator(house.directory, house.clock, sleeper=NoSleep())
+        self.stack.callback(authenticator.close)
+        return self.make("submission", policy, authenticator=authenticator, **more)
 
     async def open(self, door: Door) -> Callable[[], "asyncio.Future[Client]"]:
         """Listen; return what connects."""
