@@ -1,0 +1,1 @@
+"""One running node; the only room that knows them all and joins the parts."""
