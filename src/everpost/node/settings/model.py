@@ -34,7 +34,7 @@ class CertificatePair:
     key: Path
 
 
-def key(doc: str, default: Any = dataclasses.MISSING, *, example: str = "") -> Any:
+def setting(doc: str, default: Any = dataclasses.MISSING, *, example: str = "") -> Any:
     """A field of a section; without a default the key must be given."""
     return dataclasses.field(default=default, metadata={"doc": doc, "example": example})
 
@@ -43,42 +43,46 @@ def key(doc: str, default: Any = dataclasses.MISSING, *, example: str = "") -> A
 class NodeSection:
     """The node itself."""
 
-    hostname: str = key("The node's public name: its greeting, and who signs its notices.", example="mx1.example.org")
-    name: str = key("The node's name inside the cluster; the hostname if empty.", "")
-    roles: tuple[str, ...] = key("What this node does: any of " + ", ".join(ROLES) + ".", ROLES)
-    workers: int = key("Worker processes; 0 for one per core.", 0)
-    user: str = key("The user to become after the ports are open; empty to stay.", "")
-    data_dir: Path = key("Where the embedded database and blobs lie.", Path("/var/lib/everpost"))
-    run_dir: Path = key("Where sockets and metrics of the running node lie.", Path("/run/everpost"))
+    hostname: str = setting(
+        "The node's public name: its greeting, and who signs its notices.", example="mx1.example.org"
+    )
+    name: str = setting("The node's name inside the cluster; the hostname if empty.", "")
+    roles: tuple[str, ...] = setting("What this node does: any of " + ", ".join(ROLES) + ".", ROLES)
+    workers: int = setting("Worker processes; 0 for one per core.", 0)
+    user: str = setting("The user to become after the ports are open; empty to stay.", "")
+    data_dir: Path = setting("Where the embedded database and blobs lie.", Path("/var/lib/everpost"))
+    run_dir: Path = setting("Where sockets and metrics of the running node lie.", Path("/run/everpost"))
 
 
 @dataclass(frozen=True, slots=True)
 class StorageSection:
     """Where mail and the directory are kept."""
 
-    database: str = key(
+    database: str = setting(
         "sqlite:///absolute/path or postgresql://user:password@host:port/name; empty for SQLite in data_dir.", ""
     )
-    blobs: str = key("file:///absolute/folder or s3://bucket?endpoint=...; empty for files in data_dir.", "")
-    inline: Size = key("Stored bodies up to this size lie in the database.", Size(64 * 1024))
+    blobs: str = setting("file:///absolute/folder or s3://bucket?endpoint=...; empty for files in data_dir.", "")
+    inline: Size = setting("Stored bodies up to this size lie in the database.", Size(64 * 1024))
 
 
 @dataclass(frozen=True, slots=True)
 class ListenSection:
     """Addresses and ports, each as "address:port"; an empty list switches a service off."""
 
-    smtp: tuple[HostPort, ...] = key("Mail from other servers.", (HostPort("0.0.0.0", 25), HostPort("::", 25)))  # noqa: S104
-    submission: tuple[HostPort, ...] = key(
+    smtp: tuple[HostPort, ...] = setting("Mail from other servers.", (HostPort("0.0.0.0", 25), HostPort("::", 25)))  # noqa: S104
+    submission: tuple[HostPort, ...] = setting(
         "Mail from users, STARTTLS.", (HostPort("0.0.0.0", 587), HostPort("::", 587))
-    )  # noqa: S104
-    submissions: tuple[HostPort, ...] = key("Mail from users, TLS.", (HostPort("0.0.0.0", 465), HostPort("::", 465)))  # noqa: S104
-    imap: tuple[HostPort, ...] = key("IMAP, STARTTLS.", (HostPort("0.0.0.0", 143), HostPort("::", 143)))  # noqa: S104
-    imaps: tuple[HostPort, ...] = key("IMAP, TLS.", (HostPort("0.0.0.0", 993), HostPort("::", 993)))  # noqa: S104
-    pop3: tuple[HostPort, ...] = key("POP3, STARTTLS.", (HostPort("0.0.0.0", 110), HostPort("::", 110)))  # noqa: S104
-    pop3s: tuple[HostPort, ...] = key("POP3, TLS.", (HostPort("0.0.0.0", 995), HostPort("::", 995)))  # noqa: S104
-    http: tuple[HostPort, ...] = key("Health and metrics, plain.", (HostPort("127.0.0.1", 8080),))
-    https: tuple[HostPort, ...] = key("The same, TLS.", ())
-    proxies: tuple[str, ...] = key(
+    )
+    submissions: tuple[HostPort, ...] = setting(
+        "Mail from users, TLS.", (HostPort("0.0.0.0", 465), HostPort("::", 465))
+    )
+    imap: tuple[HostPort, ...] = setting("IMAP, STARTTLS.", (HostPort("0.0.0.0", 143), HostPort("::", 143)))  # noqa: S104
+    imaps: tuple[HostPort, ...] = setting("IMAP, TLS.", (HostPort("0.0.0.0", 993), HostPort("::", 993)))  # noqa: S104
+    pop3: tuple[HostPort, ...] = setting("POP3, STARTTLS.", (HostPort("0.0.0.0", 110), HostPort("::", 110)))  # noqa: S104
+    pop3s: tuple[HostPort, ...] = setting("POP3, TLS.", (HostPort("0.0.0.0", 995), HostPort("::", 995)))  # noqa: S104
+    http: tuple[HostPort, ...] = setting("Health and metrics, plain.", (HostPort("127.0.0.1", 8080),))
+    https: tuple[HostPort, ...] = setting("The same, TLS.", ())
+    proxies: tuple[str, ...] = setting(
         "Networks of load balancers; if there are any, every connection to the mail ports must come from them and "
         "begin with a PROXY header.",
         (),
@@ -90,9 +94,9 @@ class ListenSection:
 class TlsSection:
     """The node's certificates; read again on SIGHUP."""
 
-    certificate: Path = key("Certificate with its chain, PEM.", example="/etc/everpost/cert.pem")
-    key: Path = key("Its key, PEM.", example="/etc/everpost/key.pem")
-    more: tuple[CertificatePair, ...] = key(
+    certificate: Path = setting("Certificate with its chain, PEM.", example="/etc/everpost/cert.pem")
+    key: Path = setting("Its key, PEM.", example="/etc/everpost/key.pem")
+    more: tuple[CertificatePair, ...] = setting(
         "More certificates, chosen by name: a list of tables with certificate and key.", ()
     )
 
@@ -101,34 +105,34 @@ class TlsSection:
 class DnsSection:
     """Whom to ask for names."""
 
-    servers: tuple[HostPort, ...] = key("Recursive servers; empty for those of /etc/resolv.conf.", ())
-    timeout: Seconds = key("For one question.", Seconds(3.0))
+    servers: tuple[HostPort, ...] = setting("Recursive servers; empty for those of /etc/resolv.conf.", ())
+    timeout: Seconds = setting("For one question.", Seconds(3.0))
 
 
 @dataclass(frozen=True, slots=True)
 class LimitsSection:
     """What one client may cost."""
 
-    message: Size = key("The largest message.", Size(50 * 1024 * 1024))
-    recipients: int = key("Recipients of one message.", 100)
-    messages: int = key("Messages in one SMTP session.", 1_000)
-    errors: int = key("Refused commands in one SMTP session.", 20)
-    connections: int = key("Connections to one service, per worker.", 10_000)
-    connections_per_address: int = key("The same for one client; IPv6 counts by /64.", 100)
-    incoming: Size = key("Messages being received, all together, per worker.", Size(512 * 1024 * 1024))
-    messages_per_hour: int = key("What one account may send.", 500)
-    recipients_per_hour: int = key("To how many recipients.", 2_000)
-    quota: Size = key("Quota of new accounts that name none; 0 for no limit.", Size(0))
+    message: Size = setting("The largest message.", Size(50 * 1024 * 1024))
+    recipients: int = setting("Recipients of one message.", 100)
+    messages: int = setting("Messages in one SMTP session.", 1_000)
+    errors: int = setting("Refused commands in one SMTP session.", 20)
+    connections: int = setting("Connections to one service, per worker.", 10_000)
+    connections_per_address: int = setting("The same for one client; IPv6 counts by /64.", 100)
+    incoming: Size = setting("Messages being received, all together, per worker.", Size(512 * 1024 * 1024))
+    messages_per_hour: int = setting("What one account may send.", 500)
+    recipients_per_hour: int = setting("To how many recipients.", 2_000)
+    quota: Size = setting("Quota of new accounts that name none; 0 for no limit.", Size(0))
 
 
 @dataclass(frozen=True, slots=True)
 class QueueSection:
     """Mail to other servers."""
 
-    lifetime: Seconds = key("How long delivery is tried.", Seconds(5 * 24 * 3600.0))
-    warn_after: Seconds = key("When the sender is told of a delay.", Seconds(4 * 3600.0))
-    port: int = key("The port other servers listen on; other than 25 only for tests.", 25)
-    routes: tuple[str, ...] = key(
+    lifetime: Seconds = setting("How long delivery is tried.", Seconds(5 * 24 * 3600.0))
+    warn_after: Seconds = setting("When the sender is told of a delay.", Seconds(4 * 3600.0))
+    port: int = setting("The port other servers listen on; other than 25 only for tests.", 25)
+    routes: tuple[str, ...] = setting(
         'Hosts in place of a domain\'s MX: "domain host:port", with * for all domains.',
         (),
         example="* smtp.example.net:25",
@@ -139,7 +143,7 @@ class QueueSection:
 class LoginSection:
     """Who may log in how."""
 
-    plaintext_on_loopback: bool = key(
+    plaintext_on_loopback: bool = setting(
         "Allow passwords without TLS from this machine itself. For demos and load tests only.", False
     )
 
@@ -148,9 +152,9 @@ class LoginSection:
 class LogSection:
     """What the node tells."""
 
-    format: str = key("json or console.", "json")
-    level: str = key("debug, info, warning or error.", "info")
-    addresses: bool = key("Whether mail addresses may stand in the log.", False)
+    format: str = setting("json or console.", "json")
+    level: str = setting("debug, info, warning or error.", "info")
+    addresses: bool = setting("Whether mail addresses may stand in the log.", False)
 
 
 @dataclass(frozen=True, slots=True)
