@@ -49,7 +49,6 @@ class NodeSection:
     name: str = setting("The node's name inside the cluster; the hostname if empty.", "")
     roles: tuple[str, ...] = setting("What this node does: any of " + ", ".join(ROLES) + ".", ROLES)
     workers: int = setting("Worker processes; 0 for one per core.", 0)
-    user: str = setting("The user to become after the ports are open; empty to stay.", "")
     data_dir: Path = setting("Where the embedded database and blobs lie.", Path("/var/lib/everpost"))
     run_dir: Path = setting("Where sockets and metrics of the running node lie.", Path("/run/everpost"))
 
@@ -69,17 +68,17 @@ class StorageSection:
 class ListenSection:
     """Addresses and ports, each as "address:port"; an empty list switches a service off."""
 
-    smtp: tuple[HostPort, ...] = setting("Mail from other servers.", (HostPort("0.0.0.0", 25), HostPort("::", 25)))  # noqa: S104
+    smtp: tuple[HostPort, ...] = setting("Mail from other servers.", (HostPort("0.0.0.0", 25), HostPort("::", 25)))
     submission: tuple[HostPort, ...] = setting(
         "Mail from users, STARTTLS.", (HostPort("0.0.0.0", 587), HostPort("::", 587))
     )
     submissions: tuple[HostPort, ...] = setting(
         "Mail from users, TLS.", (HostPort("0.0.0.0", 465), HostPort("::", 465))
     )
-    imap: tuple[HostPort, ...] = setting("IMAP, STARTTLS.", (HostPort("0.0.0.0", 143), HostPort("::", 143)))  # noqa: S104
-    imaps: tuple[HostPort, ...] = setting("IMAP, TLS.", (HostPort("0.0.0.0", 993), HostPort("::", 993)))  # noqa: S104
-    pop3: tuple[HostPort, ...] = setting("POP3, STARTTLS.", (HostPort("0.0.0.0", 110), HostPort("::", 110)))  # noqa: S104
-    pop3s: tuple[HostPort, ...] = setting("POP3, TLS.", (HostPort("0.0.0.0", 995), HostPort("::", 995)))  # noqa: S104
+    imap: tuple[HostPort, ...] = setting("IMAP, STARTTLS.", (HostPort("0.0.0.0", 143), HostPort("::", 143)))
+    imaps: tuple[HostPort, ...] = setting("IMAP, TLS.", (HostPort("0.0.0.0", 993), HostPort("::", 993)))
+    pop3: tuple[HostPort, ...] = setting("POP3, STARTTLS.", (HostPort("0.0.0.0", 110), HostPort("::", 110)))
+    pop3s: tuple[HostPort, ...] = setting("POP3, TLS.", (HostPort("0.0.0.0", 995), HostPort("::", 995)))
     http: tuple[HostPort, ...] = setting("Health and metrics, plain.", (HostPort("127.0.0.1", 8080),))
     https: tuple[HostPort, ...] = setting("The same, TLS.", ())
     proxies: tuple[str, ...] = setting(

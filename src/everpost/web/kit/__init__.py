@@ -1,0 +1,1 @@
+"""What all pages share: the HTTP server of a worker."""
