@@ -23,7 +23,7 @@ class Nameserver:
     port: int = 53
 
 
-class NoAnswer(Exception):  # noqa: N818 - an outcome, turned into ResolverFailed above
+class NoAnswer(Exception):
     """The server did not answer, or not with an answer."""
 
 

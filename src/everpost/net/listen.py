@@ -66,7 +66,7 @@ class Server:
         """Begin to listen. Raises OSError if a port cannot be had."""
         loop = asyncio.get_running_loop()
         for listener in listeners:
-            sock = _bind(listener.host, listener.port, reuse_port=reuse_port)
+            sock = bind(listener.host, listener.port, reuse_port=reuse_port)
             self._sockets.append(sock)
             if listener.proxies:
                 sock.listen(BACKLOG)
@@ -194,16 +194,25 @@ async def _read_header(sock: socket.socket) -> Proxied:
         seen = len(data)
 
 
+def _once(ready: asyncio.Future[None]) -> Callable[[], None]:
+    def call() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    return call
+
+
 async def _readable(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
     ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(sock.fileno(), lambda: ready.done() or ready.set_result(None))
+    loop.add_reader(sock.fileno(), _once(ready))
     try:
         await ready
     finally:
         loop.remove_reader(sock.fileno())
 
 
-def _bind(host: str, port: int, *, reuse_port: bool) -> socket.socket:
+def bind(host: str, port: int, *, reuse_port: bool) -> socket.socket:
+    """A socket bound to an address, ready to listen. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 import dns.flags
 import dns.message
 import dns.name
+import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
@@ -120,11 +121,11 @@ class DnsResolver:
             here = dns.name.from_text(name)
             alias: dns.name.Name | None = None
             for _ in range(MAX_ALIASES):
-                found = reply.get_rrset(dns.message.ANSWER, here, dns.rdatatype.IN, kind)
+                found = reply.get_rrset(dns.message.ANSWER, here, dns.rdataclass.IN, kind)
                 if found is not None:
                     records = tuple(read(data) for data in found)
                     return Answer(records, True, authenticated, min(ttl, found.ttl))
-                alias_set = reply.get_rrset(dns.message.ANSWER, here, dns.rdatatype.IN, dns.rdatatype.CNAME)
+                alias_set = reply.get_rrset(dns.message.ANSWER, here, dns.rdataclass.IN, dns.rdatatype.CNAME)
                 if alias_set is None:
                     break
                 ttl = min(ttl, alias_set.ttl)
@@ -161,5 +162,5 @@ def _negative_ttl(reply: dns.message.Message) -> int:
     """RFC 2308 section 5: the least of the SOA's own TTL and its last field."""
     for rrset in reply.authority:
         if rrset.rdtype == dns.rdatatype.SOA:
-            return min(rrset.ttl, rrset[0].minimum, NEGATIVE_TTL)
+            return min(rrset.ttl, int(rrset[0].minimum), NEGATIVE_TTL)
     return FAILURE_TTL

@@ -1,0 +1,186 @@
+"""What a worker serves: each service is listeners, a handler, and how its sessions are told to end."""
+
+import ipaddress
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from everpost.access.imap.serve import serve as serve_imap
+from everpost.access.imap.settings import ImapSettings
+from everpost.access.pop3.serve import serve as serve_pop3
+from everpost.access.pop3.settings import Pop3Settings
+from everpost.delivery.intake.door import Door, Memory, Policy
+from everpost.delivery.intake.mx import MxPolicy
+from everpost.delivery.intake.rate import Allowance, MemoryLimiter, RateLimits
+from everpost.delivery.intake.room import Room
+from everpost.delivery.intake.serve import serve as serve_smtp
+from everpost.delivery.intake.submission import SubmissionPolicy
+from everpost.delivery.intake.trace import Dates
+from everpost.net.connection import Connection
+from everpost.net.listen import Limits, Listener, Server
+from everpost.node.parts import Parts
+from everpost.node.settings.model import HostPort
+from everpost.smtp.wire.server import ServerConfig
+
+GOODBYE = "the server is closing"
+
+
+class Closing(Protocol):
+    """A session that can be told to end soon."""
+
+    def shut_down(self, text: str) -> None: ...
+
+
+@dataclass(slots=True)
+class Service:
+    """A server with its listeners; `close` tells its sessions to end as soon as they can."""
+
+    server: Server
+    listeners: Sequence[Listener]
+    close: Callable[[], None]
+
+
+@dataclass(slots=True)
+class Sessions:
+    """The sessions of a service, so that they can be told to end."""
+
+    current: set[Closing] = field(default_factory=set)
+
+    def close(self) -> None:
+        for session in tuple(self.current):
+            session.shut_down(GOODBYE)
+
+
+def services_of(parts: Parts) -> list[Service]:
+    """The services of this node's roles."""
+    listen = parts.settings.listen
+    roles = parts.settings.node.roles
+    services: list[Service] = []
+    memory = Memory(parts.settings.limits.incoming)
+    room = Room(parts.database, parts.clock)
+    if "mx" in roles:
+        door = _door(parts, "mx", MxPolicy(parts.router, room), memory, login=False)
+        services.append(_smtp(parts, door, _listeners(parts, listen.smtp)))
+    if "submission" in roles:
+        door = _door(parts, "submission", _submission(parts, room), memory, login=True)
+        implicit = _listeners(parts, listen.submissions, parts.certificates.context)
+        services.append(_smtp(parts, door, [*_listeners(parts, listen.submission), *implicit]))
+    if "imap" in roles:
+        implicit = _listeners(parts, listen.imaps, parts.certificates.context)
+        services.append(_imap(parts, [*_listeners(parts, listen.imap), *implicit]))
+    if "pop3" in roles:
+        implicit = _listeners(parts, listen.pop3s, parts.certificates.context)
+        services.append(_pop3(parts, [*_listeners(parts, listen.pop3), *implicit]))
+    return [service for service in services if service.listeners]
+
+
+def _listeners(parts: Parts, places: Sequence[HostPort], tls: ssl.SSLContext | None = None) -> list[Listener]:
+    proxies = tuple(ipaddress.ip_network(network) for network in parts.settings.listen.proxies)
+    return [Listener(place.host, place.port, tls, proxies) for place in places]
+
+
+def _server(parts: Parts, name: str, handler: Callable[[Connection], object], reject: bytes) -> Server:
+    limits = parts.settings.limits
+    return Server(
+        handler,  # type: ignore[arg-type]
+        Limits(limits.connections, limits.connections_per_address),
+        reject,
+        name,
+    )
+
+
+def _door(parts: Parts, name: str, policy: Policy, memory: Memory, *, login: bool) -> Door:
+    limits = parts.settings.limits
+    return Door(
+        name=name,
+        config=ServerConfig(
+            parts.settings.node.hostname,
+            max_size=limits.message,
+            max_recipients=limits.recipients,
+            max_messages=limits.messages,
+            max_errors=limits.errors,
+            tls_available=True,
+        ),
+        policy=policy,
+        acceptor=parts.acceptor,
+        clock=parts.clock,
+        chance=parts.chance,
+        dates=Dates(parts.clock),
+        certificates=parts.certificates,
+        authenticator=parts.authenticator if login else None,
+        memory=memory,
+        addresses_in_log=parts.settings.log.addresses,
+    )
+
+
+def _submission(parts: Parts, room: Room) -> SubmissionPolicy:
+    limits = parts.settings.limits
+    rates = RateLimits(
+        Allowance(limits.messages_per_hour / 2, limits.messages_per_hour),
+        Allowance(limits.recipients_per_hour / 2, limits.recipients_per_hour),
+    )
+    return SubmissionPolicy(
+        parts.directory,
+        parts.router,
+        room,
+        MemoryLimiter(rates, parts.clock),
+        Dates(parts.clock),
+        parts.settings.node.hostname,
+        parts.clock,
+        parts.chance,
+    )
+
+
+def _smtp(parts: Parts, door: Door, listeners: Sequence[Listener]) -> Service:
+    async def handle(connection: Connection) -> None:
+        await serve_smtp(door, connection)
+
+    hostname = parts.settings.node.hostname
+    reject = f"421 4.7.0 {hostname} too many connections, try again later\r\n".encode()
+    return Service(_server(parts, door.name, handle, reject), listeners, door.close)
+
+
+def _imap(parts: Parts, listeners: Sequence[Listener]) -> Service:
+    sessions = Sessions()
+    settings = ImapSettings(
+        hostname=parts.settings.node.hostname,
+        allow_plaintext=parts.settings.login.plaintext_on_loopback,
+        max_literal=parts.settings.limits.message,
+    )
+
+    async def handle(connection: Connection) -> None:
+        await serve_imap(
+            connection,
+            mailboxes=parts.mailboxes,
+            authenticator=parts.authenticator,
+            certificates=parts.certificates,
+            settings=settings,
+            clock=parts.clock,
+            sessions=sessions.current,
+        )
+
+    reject = b"* BYE too many connections, try again later\r\n"
+    return Service(_server(parts, "imap", handle, reject), listeners, sessions.close)
+
+
+def _pop3(parts: Parts, listeners: Sequence[Listener]) -> Service:
+    sessions = Sessions()
+    settings = Pop3Settings(
+        hostname=parts.settings.node.hostname, allow_plaintext=parts.settings.login.plaintext_on_loopback
+    )
+
+    async def handle(connection: Connection) -> None:
+        await serve_pop3(
+            connection,
+            mailboxes=parts.mailboxes,
+            authenticator=parts.authenticator,
+            certificates=parts.certificates,
+            settings=settings,
+            clock=parts.clock,
+            leases=parts.leases,
+            sessions=sessions.current,
+        )
+
+    reject = b"-ERR [SYS/TEMP] too many connections, try again later\r\n"
+    return Service(_server(parts, "pop3", handle, reject), listeners, sessions.close)
