@@ -155,8 +155,10 @@ class Acceptor:
     @staticmethod
     def _leave_out(sender: Sender, plan: Plan, copies: Sequence[LocalCopy], size: int) -> None:
         """Take full mailboxes out of the plan. Raises MailboxFull or NeverFits if that is no way out."""
-        if sender.address is None or (len(copies) == len(plan.local) and not plan.remote):
+        if len(copies) == len(plan.local) and not plan.remote:
             raise _no_room(copies, size)
+        if sender.address is None:
+            raise MailboxFull("a mailbox behind this address is full")
         for copy in copies:
             _, recipient = plan.local.pop(copy.account_id)
             plan.refusals.append(Refusal(recipient, "5.2.2", "the mailbox is full"))

@@ -14,7 +14,7 @@ from everpost.mailbox.content import Contents
 from everpost.mailbox.deliver import Deliverer
 from everpost.message.dsn import About, Action
 from everpost.store.feed import Feed
-from everpost.store.ports import Database, Transaction
+from everpost.store.ports import Database, Transaction, Work
 from everpost.store.sql import contents, queue
 from everpost.store.sql.queue import HELD, WAITING, QueueRow
 
@@ -93,20 +93,30 @@ class QueueService:
 
     async def retry(self, ids: Sequence[int]) -> list[int]:
         """Make entries due now, held ones too; an expired one gets one more attempt. The ids that were there."""
-        return await self._change(ids, WAITING, milliseconds(self.clock.now()), "queue.retried")
+        now = milliseconds(self.clock.now())
+
+        async def work(tx: Transaction) -> list[int]:
+            return await queue.make_due(tx, list(ids), now)
+
+        return await self._change(work, "queue.retried")
 
     async def hold(self, ids: Sequence[int]) -> list[int]:
         """Send these no more until released. An attempt that is running goes on. The ids that were there."""
-        return await self._change(ids, HELD, None, "queue.held")
+
+        async def work(tx: Transaction) -> list[int]:
+            return await queue.set_state(tx, list(ids), HELD)
+
+        return await self._change(work, "queue.held")
 
     async def release(self, ids: Sequence[int]) -> list[int]:
         """Let held entries go when they are due. The ids that were there."""
-        return await self._change(ids, WAITING, None, "queue.released")
 
-    async def _change(self, ids: Sequence[int], state: str, due_at: int | None, event: str) -> list[int]:
         async def work(tx: Transaction) -> list[int]:
-            return await queue.set_state(tx, list(ids), state, due_at)
+            return await queue.set_state(tx, list(ids), WAITING)
 
+        return await self._change(work, "queue.released")
+
+    async def _change(self, work: Work[list[int]], event: str) -> list[int]:
         done = sorted(await self.database.write(work))
         self.feed.publish(QUEUE_TOPIC)
         log.info(event, queue_ids=done)

@@ -137,7 +137,12 @@ async def test_at_a_stop_a_message_on_its_way_is_finished_first(doors: Doors, ho
 async def test_any_bytes_leave_the_door_standing(doors: Doors, house: House) -> None:
     await house.account("anna@here.test")
     connect = await doors.open(doors.mx())
-    for noise in (b"\x00" * 5000, b"GET / HTTP/1.1\r\n\r\n", b"\xff\xfe\r\n" * 50, b"EHLO \r\nMAIL\r\nRCPT TO:<@>\r\nDATA\r\n"):
+    for noise in (
+        b"\x00" * 5000,
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\xff\xfe\r\n" * 50,
+        b"EHLO \r\nMAIL\r\nRCPT TO:<@>\r\nDATA\r\n",
+    ):
         client = await connect()
         client.write(noise)
         client.close()

@@ -82,7 +82,9 @@ async def test_local_and_remote_recipients_in_one_transaction(doors: Doors, hous
     assert (await client.data(MESSAGE)).startswith("250")
     (raw,) = await house.mails("bert@here.test")
     assert b"with UTF8SMTPSA\r\n" in raw
-    rows = await house.database.query("SELECT destination, recipient, account_id, tenant_id FROM queue_entry ORDER BY 1")
+    rows = await house.database.query(
+        "SELECT destination, recipient, account_id, tenant_id FROM queue_entry ORDER BY 1"
+    )
     assert [tuple(row) for row in rows] == [
         ("far.test", "x@far.test", anna.account_id, anna.tenant_id),
         ("xn--bcher-kva.test", "y@bücher.test", anna.account_id, anna.tenant_id),
@@ -111,7 +113,7 @@ async def test_only_addresses_of_ones_own(doors: Doors, house: House) -> None:
         (b"From: anna@here.test\r\nSender: bert@here.test\r\n", "550 5.7.1"),
         (b"From: undisclosed:;\r\n", "554 5.6.0"),
         (b"From: Group: anna@here.test, bert@here.test;\r\n", "550 5.7.1"),
-        (b"From: \"anna@here.test\" <bert@here.test>\r\n", "550 5.7.1"),
+        (b'From: "anna@here.test" <bert@here.test>\r\n', "550 5.7.1"),
         (b"From: anna@here.test (<bert@here.test>)\r\n", "250 2.0.0"),
         (b"From: anna\r\n", "550 5.7.1"),
         (b"From: \xff@here.test\r\n", "550 5.7.1"),

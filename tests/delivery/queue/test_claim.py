@@ -51,7 +51,7 @@ async def test_only_what_is_due_waiting_and_not_for_a_busy_destination(database:
     ids = [row.queue_id for row in await rows(database)]
 
     async def hold(tx: Transaction) -> list[int]:
-        return await queue.set_state(tx, [ids[4]], HELD, None)
+        return await queue.set_state(tx, [ids[4]], HELD)
 
     await database.write(hold)
     claims = Claims(database, clock, "worker")

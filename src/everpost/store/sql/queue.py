@@ -163,8 +163,8 @@ async def page(
     """Entries by id from `after` (exclusive); None does not restrict."""
     rows = await tx.fetch(
         f"""SELECT {_COLUMNS} FROM queue_entry
-            WHERE queue_id > $1 AND ($3 = '' OR destination = $3) AND ($4 = '' OR state = $4)
-              AND ($5 = 0 OR tenant_id = $5) ORDER BY queue_id LIMIT $2""",  # noqa: S608
+            WHERE queue_id > $1 AND (destination = $3 OR $3 = '') AND (state = $4 OR $4 = '')
+              AND (tenant_id = $5 OR $5 = 0) ORDER BY queue_id LIMIT $2""",  # noqa: S608
         after,
         limit,
         destination or "",
@@ -183,18 +183,20 @@ async def counts(tx: Transaction) -> list[tuple[str, str, int, int]]:
     return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
-async def set_state(tx: Transaction, ids: Sequence[int], state: str, due_at: int | None) -> list[int]:
-    """Hold or let go entries; a `due_at` (unix milliseconds) makes them due then. The ids that were there.
+async def set_state(tx: Transaction, ids: Sequence[int], state: str) -> list[int]:
+    """Hold entries or let them go; the ids that were there. An attempt that is running goes on, and counts."""
+    rows = await tx.fetch("UPDATE queue_entry SET state = $2 WHERE queue_id IN MANY($1) RETURNING queue_id", ids, state)
+    return [row[0] for row in rows]
 
-    An attempt that is running goes on, and its outcome counts.
-    """
+
+async def make_due(tx: Transaction, ids: Sequence[int], now: int) -> list[int]:
+    """Let entries go at once, even expired ones for one more attempt; the ids that were there."""
     rows = await tx.fetch(
-        """UPDATE queue_entry SET state = $2, due_at = CASE WHEN $3 > 0 THEN $3 ELSE due_at END,
-                                  expires_at = CASE WHEN $3 > 0 AND expires_at < $3 THEN $3 ELSE expires_at END
+        """UPDATE queue_entry SET state = 'waiting', due_at = $2,
+                                  expires_at = CASE WHEN expires_at < $2 THEN $2 ELSE expires_at END
            WHERE queue_id IN MANY($1) RETURNING queue_id""",
         ids,
-        state,
-        due_at or 0,
+        now,
     )
     return [row[0] for row in rows]
 
