@@ -1,0 +1,42 @@
+"""What the server can do, told for the state a session is in."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from everpost.access.imap.session import Session
+
+RFCS = (9051, 7888, 4959)
+
+ALWAYS = ("IMAP4rev1", "IMAP4rev2", "LITERAL+", "ID", "ENABLE")
+
+AFTER_LOGIN = (
+    "IDLE",
+    "NAMESPACE",
+    "UNSELECT",
+    "CHILDREN",
+    "UIDPLUS",
+    "MOVE",
+    "ESEARCH",
+    "SEARCHRES",
+    "BINARY",
+    "CONDSTORE",
+    "SPECIAL-USE",
+    "LIST-EXTENDED",
+    "LIST-STATUS",
+    "STATUS=SIZE",
+)
+
+
+def capabilities(session: "Session") -> bytes:
+    """The words after CAPABILITY."""
+    words = list(ALWAYS)
+    if session.mail is not None:
+        words.extend(AFTER_LOGIN)
+    else:
+        words.append("SASL-IR")
+        if session.can_start_tls:
+            words.append("STARTTLS")
+        if not session.may_login:
+            words.append("LOGINDISABLED")
+        words.extend(f"AUTH={name}" for name in session.mechanisms)
+    return " ".join(words).encode()

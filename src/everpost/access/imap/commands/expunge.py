@@ -1,0 +1,37 @@
+"""EXPUNGE and UID EXPUNGE (RFC 9051 sections 6.4.3 and 6.4.9)."""
+
+from typing import TYPE_CHECKING
+
+from everpost.access.imap.outcome import READ_ONLY, Outcome, ok
+from everpost.access.imap.wire.events import Command
+from everpost.access.imap.wire.grammar.sets import number_set
+from everpost.access.imap.wire.tokens import Reader
+
+if TYPE_CHECKING:
+    from everpost.access.imap.session import Session
+
+RFCS = (4315, 9051)
+
+
+async def run(session: "Session", command: Command) -> Outcome:
+    """Remove all messages flagged \\Deleted; the EXPUNGE responses come with all else that changed."""
+    Reader.of(command).end()
+    view = session.need_selected().view
+    if view.read_only:
+        return READ_ONLY
+    await view.expunge()
+    return ok("EXPUNGE completed")
+
+
+async def run_uid(session: "Session", command: Command) -> Outcome:
+    """The same, of these messages only."""
+    reader = Reader.of(command)
+    wanted = number_set(reader)
+    reader.end()
+    selected = session.need_selected()
+    if selected.view.read_only:
+        return READ_ONLY
+    uids = selected.choose(wanted, uid=True).uids
+    if uids:
+        await selected.view.expunge(uids)
+    return ok("UID EXPUNGE completed")

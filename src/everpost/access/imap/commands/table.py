@@ -1,0 +1,99 @@
+"""Which commands there are, in which states each may be used, and what may be told after it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from everpost.access.imap.commands import (
+    append,
+    authenticate,
+    capability,
+    close,
+    copy,
+    create,
+    delete,
+    enable,
+    expunge,
+    fetch,
+    identify,
+    idle,
+    listing,
+    login,
+    logout,
+    lsub,
+    namespace,
+    noop,
+    rename,
+    search,
+    select,
+    starttls,
+    status,
+    store,
+    subscribe,
+)
+from everpost.access.imap.outcome import Outcome
+from everpost.access.imap.wire.events import Command
+
+if TYPE_CHECKING:
+    from everpost.access.imap.session import Session
+
+Run = Callable[["Session", Command], Awaitable[Outcome | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command."""
+
+    run: Run
+    """None for an outcome means that the command goes on with the next line."""
+    states: frozenset[str]
+    """Names of session.State."""
+    expunges: bool = True
+    """EXPUNGE may be told before the tagged response (RFC 9051 section 7.5.1)."""
+    creates: bool = False
+    """A missing mailbox could be created and the command tried again (TRYCREATE)."""
+
+
+ANY = frozenset({"NOT_AUTHENTICATED", "AUTHENTICATED", "SELECTED"})
+BEFORE = frozenset({"NOT_AUTHENTICATED"})
+AFTER = frozenset({"AUTHENTICATED", "SELECTED"})
+SELECTED = frozenset({"SELECTED"})
+
+TABLE: dict[str, Entry] = {
+    "CAPABILITY": Entry(capability.run, ANY),
+    "NOOP": Entry(noop.run, ANY),
+    "LOGOUT": Entry(logout.run, ANY),
+    "ID": Entry(identify.run, ANY),
+    "STARTTLS": Entry(starttls.run, BEFORE),
+    "AUTHENTICATE": Entry(authenticate.run, BEFORE),
+    "LOGIN": Entry(login.run, BEFORE),
+    "ENABLE": Entry(enable.run, AFTER),
+    "SELECT": Entry(select.select, AFTER),
+    "EXAMINE": Entry(select.examine, AFTER),
+    "CREATE": Entry(create.run, AFTER),
+    "DELETE": Entry(delete.run, AFTER),
+    "RENAME": Entry(rename.run, AFTER),
+    "SUBSCRIBE": Entry(subscribe.subscribe, AFTER),
+    "UNSUBSCRIBE": Entry(subscribe.unsubscribe, AFTER),
+    "LIST": Entry(listing.run, AFTER),
+    "LSUB": Entry(lsub.run, AFTER),
+    "NAMESPACE": Entry(namespace.run, AFTER),
+    "STATUS": Entry(status.run, AFTER),
+    "APPEND": Entry(append.run, AFTER, creates=True),
+    "IDLE": Entry(idle.run, AFTER),
+    "CHECK": Entry(noop.check, SELECTED),
+    "CLOSE": Entry(close.close, SELECTED),
+    "UNSELECT": Entry(close.unselect, SELECTED),
+    "EXPUNGE": Entry(expunge.run, SELECTED),
+    "UID EXPUNGE": Entry(expunge.run_uid, SELECTED),
+    "FETCH": Entry(fetch.run, SELECTED, expunges=False),
+    "UID FETCH": Entry(fetch.run, SELECTED),
+    "SEARCH": Entry(search.run, SELECTED, expunges=False),
+    "UID SEARCH": Entry(search.run, SELECTED),
+    "STORE": Entry(store.run, SELECTED, expunges=False),
+    "UID STORE": Entry(store.run, SELECTED),
+    "COPY": Entry(copy.copy, SELECTED, creates=True),
+    "UID COPY": Entry(copy.copy, SELECTED, creates=True),
+    "MOVE": Entry(copy.move, SELECTED, creates=True),
+    "UID MOVE": Entry(copy.move, SELECTED, creates=True),
+}

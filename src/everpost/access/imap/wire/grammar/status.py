@@ -1,0 +1,33 @@
+"""What STATUS asks for (RFC 9051 section 6.3.11)."""
+
+from enum import Enum
+
+from everpost.access.imap.wire.tokens import Reader
+
+RFCS = (3501, 9051, 7162, 8438)
+
+
+class StatusItem(Enum):
+    """A total of a mailbox."""
+
+    MESSAGES = "MESSAGES"
+    RECENT = "RECENT"
+    UIDNEXT = "UIDNEXT"
+    UIDVALIDITY = "UIDVALIDITY"
+    UNSEEN = "UNSEEN"
+    DELETED = "DELETED"
+    SIZE = "SIZE"
+    HIGHESTMODSEQ = "HIGHESTMODSEQ"
+
+
+def status_items(reader: Reader) -> tuple[StatusItem, ...]:
+    """Items in parentheses."""
+    found: list[StatusItem] = []
+    for _ in reader.items(empty=False):
+        start = reader.place
+        try:
+            found.append(StatusItem(reader.word("a status item")))
+        except ValueError:
+            reader.place = start
+            reader.fail("a status item that this server knows")
+    return tuple(dict.fromkeys(found))
