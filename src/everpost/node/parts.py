@@ -110,7 +110,9 @@ async def build(settings: Settings, name: str, feed_folder: Path | None = None) 
         router=router,
         bounces=bounces,
         acceptor=Acceptor(database, contents, deliverer, bounces, feed, clock, chance, schedule),
-        authenticator=Authenticator(directory, clock, chance=chance, settings=AuthSettings()),
+        authenticator=Authenticator(
+            directory, clock, chance=chance, settings=AuthSettings(without_tls=settings.login.plaintext_on_loopback)
+        ),
         schedule=schedule,
     )
 

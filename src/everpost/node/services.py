@@ -2,14 +2,15 @@
 
 import ipaddress
 import ssl
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
-from everpost.access.imap.serve import serve as serve_imap
+from everpost.access.imap.session import Session as ImapSession
 from everpost.access.imap.settings import ImapSettings
+from everpost.access.imap.wire.machine import ImapMachine
+from everpost.access.pop3.door import Pop3Door
 from everpost.access.pop3.serve import serve as serve_pop3
-from everpost.access.pop3.settings import Pop3Settings
+from everpost.access.pop3.wire.server import Pop3Config
 from everpost.delivery.intake.door import Door, Memory, Policy
 from everpost.delivery.intake.mx import MxPolicy
 from everpost.delivery.intake.rate import Allowance, MemoryLimiter, RateLimits
@@ -18,18 +19,13 @@ from everpost.delivery.intake.serve import serve as serve_smtp
 from everpost.delivery.intake.submission import SubmissionPolicy
 from everpost.delivery.intake.trace import Dates
 from everpost.net.connection import Connection
+from everpost.net.drive import drive
 from everpost.net.listen import Limits, Listener, Server
 from everpost.node.parts import Parts
 from everpost.node.settings.model import HostPort
 from everpost.smtp.wire.server import ServerConfig
 
 GOODBYE = "the server is closing"
-
-
-class Closing(Protocol):
-    """A session that can be told to end soon."""
-
-    def shut_down(self, text: str) -> None: ...
 
 
 @dataclass(slots=True)
@@ -39,17 +35,6 @@ class Service:
     server: Server
     listeners: Sequence[Listener]
     close: Callable[[], None]
-
-
-@dataclass(slots=True)
-class Sessions:
-    """The sessions of a service, so that they can be told to end."""
-
-    current: set[Closing] = field(default_factory=set)
-
-    def close(self) -> None:
-        for session in tuple(self.current):
-            session.shut_down(GOODBYE)
 
 
 def services_of(parts: Parts) -> list[Service]:
@@ -80,10 +65,10 @@ def _listeners(parts: Parts, places: Sequence[HostPort], tls: ssl.SSLContext | N
     return [Listener(place.host, place.port, tls, proxies) for place in places]
 
 
-def _server(parts: Parts, name: str, handler: Callable[[Connection], object], reject: bytes) -> Server:
+def _server(parts: Parts, name: str, handler: Callable[[Connection], Awaitable[None]], reject: bytes) -> Server:
     limits = parts.settings.limits
     return Server(
-        handler,  # type: ignore[arg-type]
+        handler,
         Limits(limits.connections, limits.connections_per_address),
         reject,
         name,
@@ -142,7 +127,7 @@ def _smtp(parts: Parts, door: Door, listeners: Sequence[Listener]) -> Service:
 
 
 def _imap(parts: Parts, listeners: Sequence[Listener]) -> Service:
-    sessions = Sessions()
+    sessions: set[ImapSession] = set()
     settings = ImapSettings(
         hostname=parts.settings.node.hostname,
         allow_plaintext=parts.settings.login.plaintext_on_loopback,
@@ -150,37 +135,42 @@ def _imap(parts: Parts, listeners: Sequence[Listener]) -> Service:
     )
 
     async def handle(connection: Connection) -> None:
-        await serve_imap(
+        machine = ImapMachine()
+        session = ImapSession(
             connection,
+            machine,
             mailboxes=parts.mailboxes,
             authenticator=parts.authenticator,
             certificates=parts.certificates,
             settings=settings,
             clock=parts.clock,
-            sessions=sessions.current,
         )
+        sessions.add(session)
+        try:
+            await drive(connection, machine, session)
+        finally:
+            sessions.discard(session)
+
+    def close() -> None:
+        for session in tuple(sessions):
+            session.shut_down(GOODBYE)
 
     reject = b"* BYE too many connections, try again later\r\n"
-    return Service(_server(parts, "imap", handle, reject), listeners, sessions.close)
+    return Service(_server(parts, "imap", handle, reject), listeners, close)
 
 
 def _pop3(parts: Parts, listeners: Sequence[Listener]) -> Service:
-    sessions = Sessions()
-    settings = Pop3Settings(
-        hostname=parts.settings.node.hostname, allow_plaintext=parts.settings.login.plaintext_on_loopback
+    door = Pop3Door(
+        Pop3Config(parts.settings.node.hostname, tls_available=True),
+        parts.authenticator,
+        parts.mailboxes,
+        parts.leases,
+        parts.clock,
+        parts.certificates,
     )
 
     async def handle(connection: Connection) -> None:
-        await serve_pop3(
-            connection,
-            mailboxes=parts.mailboxes,
-            authenticator=parts.authenticator,
-            certificates=parts.certificates,
-            settings=settings,
-            clock=parts.clock,
-            leases=parts.leases,
-            sessions=sessions.current,
-        )
+        await serve_pop3(connection, door)
 
     reject = b"-ERR [SYS/TEMP] too many connections, try again later\r\n"
-    return Service(_server(parts, "pop3", handle, reject), listeners, sessions.close)
+    return Service(_server(parts, "pop3", handle, reject), listeners, door.close)

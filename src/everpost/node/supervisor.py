@@ -51,8 +51,8 @@ class Supervisor:
         count = self.settings.node.workers or os.cpu_count() or 1
         try:
             async with asyncio.TaskGroup() as tasks:
-                for number in range(1, count + 1):
-                    tasks.create_task(self._keep_running(f"w{number}"))
+                for place in range(1, count + 1):
+                    tasks.create_task(self._keep_running(f"w{place}"))
                 tasks.create_task(self._announce(count, ready))
         except* Broken as group:
             raise group.exceptions[0] from None
@@ -101,7 +101,8 @@ class Supervisor:
             process = await self._start(name)
             code = await self._wait(process)
             self._ready.discard(name)
-            multiprocess.mark_process_dead(process.pid, str(self.settings.node.run_dir / "metrics"))
+            folder = str(self.settings.node.run_dir / "metrics")
+            multiprocess.mark_process_dead(process.pid, folder)  # type: ignore[no-untyped-call]
             if self._stopping.is_set():
                 return
             lived = loop.time() - started

@@ -149,6 +149,10 @@ def _check(settings: Settings, lines: Mapping[str, int], faults: list[Fault]) ->
     for name in ("recipients", "messages", "connections", "connections_per_address"):
         if getattr(settings.limits, name) < 1:
             fault(f"limits.{name}", "is at least 1")
+    if settings.login.plaintext_on_loopback:
+        plain = (*settings.listen.submission, *settings.listen.imap, *settings.listen.pop3)
+        if any(not _is_loopback(place.host) for place in plain):
+            fault("login.plaintext_on_loopback", "needs submission, imap and pop3 to listen on loopback only")
     for route in settings.queue.routes:
         words = route.split()
         try:
@@ -157,6 +161,13 @@ def _check(settings: Settings, lines: Mapping[str, int], faults: list[Fault]) ->
             host_port(words[1], default_port=25)
         except _Wrong:
             fault("queue.routes", f'{route!r} is not "domain host:port"')
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def host_port(value: Any, default_port: int | None = None) -> HostPort:
@@ -213,6 +224,14 @@ def size(value: Any) -> Size:
     if found is None:
         raise _Wrong('expected a size such as "50 MiB"')
     return Size(int(found.group(1)) * _UNITS[(found.group(2) or "b").lower()])
+
+
+def read_size(text: str) -> Size:
+    """A size given by a person, such as "10 GiB". Raises Refused."""
+    try:
+        return size(int(text) if text.isdigit() else text)
+    except _Wrong as wrong:
+        raise Refused(f"{wrong}, not {text!r}") from wrong
 
 
 def _seconds(value: Any) -> Seconds:

@@ -40,6 +40,22 @@ class PostgresRelay:
             del self._waiting[next(iter(self._waiting))]
         self._wake.set()
 
+    async def send_now(self) -> None:
+        """Send what waits on a connection of its own, for a process that is about to end; failing is no harm."""
+        if not self._waiting:
+            return
+        try:
+            connection = await asyncpg.connect(self._url, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS)
+        except (*LOST, asyncpg.PostgresError):
+            return
+        try:
+            while self._waiting:
+                await connection.execute("SELECT pg_notify($1, $2)", CHANNEL, self._next_payload())
+        except (*LOST, asyncpg.PostgresError) as error:
+            log.warning("feed.disconnected", error=type(error).__name__)
+        finally:
+            connection.terminate()
+
     async def run(self) -> None:
         """Listen and send until cancelled, reconnecting when the database comes back."""
         while True:

@@ -1,0 +1,39 @@
+"""`everpost serve` and `everpost migrate`."""
+
+import asyncio
+from pathlib import Path
+
+import uvloop
+
+from everpost.node import logging
+from everpost.node.cli.context import JsonOption, SettingsOption, settings_path
+from everpost.node.cli.output import show
+from everpost.node.settings.read import load
+from everpost.node.supervisor import Supervisor
+from everpost.store.migrations import migrate as migrate_database
+from everpost.store.open import open_database
+
+
+def serve(settings: SettingsOption = None) -> None:
+    """Run this node until it is told to stop.
+
+    SIGTERM stops with grace, SIGHUP reads certificates and settings again.
+    """
+    path = settings_path(settings).absolute()
+    loaded = load(path)
+    logging.configure(loaded.log.format, loaded.log.level, "supervisor")
+    uvloop.run(Supervisor(loaded, path).run())
+
+
+def migrate(settings: SettingsOption = None, json: JsonOption = False) -> None:
+    """Bring the database to this version's schema; safe at any time and from several nodes at once."""
+    steps = asyncio.run(_migrate(settings))
+    show({"applied": steps}, json=json, plain=f"applied: {', '.join(steps)}" if steps else "nothing to do")
+
+
+async def _migrate(path: Path | None) -> list[str]:
+    database = await open_database(load(settings_path(path)).database_url)
+    try:
+        return await migrate_database(database)
+    finally:
+        await database.close()
