@@ -1,0 +1,1 @@
+"""How programs read mail; each door translates between its protocol and `mailbox`."""

@@ -1,0 +1,1 @@
+"""POP3 as bytes and events: no time, sockets, storage, policy."""
