@@ -1,6 +1,7 @@
-"""An Everpost node as real processes: the demo on free ports, watched, hurt and ended by tests."""
+"""An Everpost node as real processes, on free ports: started, watched, hurt and ended by tests."""
 
 import atexit
+import json
 import os
 import random
 import re
@@ -11,8 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.servers.ports import free_base
@@ -42,7 +44,7 @@ _FAULTS = re.compile(r"session\.broken|Traceback \(most recent call last\)|Task 
 
 
 class Node:
-    """`everpost demo` with its own folder and ports."""
+    """`everpost demo` with its own folder and ports; with `settings`, `everpost serve` on what the demo has made."""
 
     def __init__(
         self,
@@ -50,17 +52,17 @@ class Node:
         *,
         users: int = 3,
         workers: int | None = None,
-        arguments: Sequence[str] = (),
-        environment: dict[str, str] | None = None,
+        settings: Mapping[str, Mapping[str, object]] | None = None,
     ) -> None:
-        """`database` is a URL, None for the demo's own SQLite file; `arguments` go to the demo as they are."""
+        """`database` is a URL, None for SQLite in the node's folder; `settings` by section and key."""
         self.base = free_base(tuple(PORTS.values()))
         self.folder = Path(tempfile.mkdtemp(prefix="everpost-node-", dir="/tmp"))
         self.users = users
         self._database = database
         self._workers = workers
-        self._arguments = list(arguments)
-        self._environment = {**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1", **(environment or {})}
+        self._settings = settings
+        self._demo = True
+        """Whether the demo is what runs, or runs next."""
         self._process: subprocess.Popen[bytes] | None = None
         self.tolerated: list[str] = []
         """Regular expressions of log lines that are no faults in this test."""
@@ -86,26 +88,62 @@ class Node:
         path = self.folder / "log"
         return path.read_text(errors="replace") if path.exists() else ""
 
+    @property
+    def settings_file(self) -> Path:
+        """The settings the node runs with."""
+        return self.folder / "data" / "everpost.toml"
+
+    @property
+    def certificate(self) -> Path:
+        """Its self-signed certificate, good for `localhost`."""
+        return self.folder / "data" / "cert.pem"
+
     def start(self, *, wait: bool = True) -> None:
         """Start it and wait until it is ready."""
-        arguments = [str(Path(sys.executable).with_name("everpost")), "demo", "--base-port", str(self.base)]
-        arguments += ["--dir", str(self.folder / "data"), "--users", str(self.users), "--password", PASSWORD]
+        if self._settings is not None and self._demo:
+            # The demo makes folder, certificate, accounts and a settings file; then it is the real thing's turn.
+            self._run_demo()
+            self.wait_ready()
+            self.end()
+            self._demo = False
+            self._change_settings(self._settings)
+        if self._demo:
+            self._run_demo()
+        else:
+            self._run("serve", "--settings", str(self.settings_file))
+        if wait:
+            self.wait_ready()
+
+    def _run_demo(self) -> None:
+        arguments = ["--base-port", str(self.base), "--dir", str(self.folder / "data")]
+        arguments += ["--users", str(self.users), "--password", PASSWORD]
         if self._database is not None:
             arguments += ["--database", self._database]
         if self._workers is not None:
             arguments += ["--workers", str(self._workers)]
+        self._run("demo", *arguments)
+
+    def _run(self, *arguments: str) -> None:
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                guarded([*arguments, *self._arguments]),
+                guarded([str(Path(sys.executable).with_name("everpost")), *arguments]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env=self._environment,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"},
             )
         atexit.register(self.remove)
-        if wait:
-            self.wait_ready()
+
+    def _change_settings(self, changes: Mapping[str, Mapping[str, object]]) -> None:
+        sections = tomllib.loads(self.settings_file.read_text())
+        for name, values in changes.items():
+            sections.setdefault(name, {}).update(values)
+        lines = []
+        for name, values in sections.items():
+            # JSON's texts, numbers, truths and lists are TOML's too.
+            lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items()), ""]
+        self.settings_file.write_text("\n".join(lines))
 
     def wait_ready(self) -> None:
         """Wait until it says that it is ready and its mail ports answer."""
