@@ -40,6 +40,8 @@ T = TypeVar("T")
 # While the store is away the client is kept waiting this long (seconds), then told to come back.
 # RFC 5321 section 4.5.3.2.6: clients wait at least 10 minutes after the data.
 PATIENCE_SECONDS = 30.0
+# Larger messages are looked through off the event loop.
+_THREAD_BYTES = 1024 * 1024
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
 
@@ -114,7 +116,11 @@ class Acceptor:
         of kind ELSEWHERE are queued. Raises MailboxFull, NeverFits, NotNow.
         """
         plan = Plan.of(sender, recipients, refusals, self.clock.now(), self.schedule)
-        content = await self._patiently(lambda: self.contents.pack(raw, digest(raw), trace_id))
+        if len(raw) > _THREAD_BYTES:
+            summary = await asyncio.to_thread(digest, raw)
+        else:
+            summary = digest(raw)
+        content = await self._patiently(lambda: self.contents.pack(raw, summary, trace_id))
         try:
             if len(plan.local) == 1 and not (plan.remote or plan.refusals or plan.delivered):
                 await self._deliver_one(next(iter(plan.local.values()))[0], content)

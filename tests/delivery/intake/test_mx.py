@@ -190,3 +190,10 @@ async def test_nothing_of_a_forgotten_transaction_is_left(doors: Doors, house: H
     assert (await client.data(MESSAGE)).startswith("250")
     assert await house.mails("anna@here.test") == []
     assert len(await house.mails("bert@here.test")) == 1
+
+
+async def test_a_header_nobody_needs_is_refused(doors: Doors, house: House) -> None:
+    await house.account("anna@here.test")
+    client = await connected(doors)
+    await client.mail("a@far.test", "anna@here.test")
+    assert (await client.data(b"X: y\r\n" * 100_000 + MESSAGE)).startswith("552 5.3.4")
