@@ -4,9 +4,12 @@ The client must end with a result or one of its own errors, however it is answer
 """
 
 import asyncio
+import logging
 import ssl
 import sys
 from typing import cast
+
+import structlog
 
 from everpost.core.errors import EverpostError
 from everpost.net.connection import Connection
@@ -47,6 +50,7 @@ def main() -> None:
     """Run until told to stop or something breaks."""
     import atheris  # needed only here: not every machine has it
 
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     atheris.instrument_all()
     atheris.Setup(sys.argv, check)
     atheris.Fuzz()
