@@ -23,7 +23,7 @@ async def run(session: "Session", command: Command) -> None:
     if entry is None:
         outcome = bad(f"There is no command {command.name}")
     elif session.state.name not in entry.states:
-        outcome = bad(f"{command.name} is not for the state {session.state.value}")
+        outcome = bad(f"{command.name} does not belong in the {session.state.value} state")
     else:
         outcome = await _attempt(session, entry, command)
     if outcome is not None:

@@ -201,8 +201,9 @@ async def _send_bytes(
     items = [column[0] for column in _columns(session, selected, plan, one)]
     if row.uid in fresh:
         # RFC 9051 section 6.4.5: flags that changed by the FETCH itself are told with it.
-        extra = {Item.FLAGS, Item.MODSEQ} if session.condstore else {Item.FLAGS}
-        more = Plan(item for item in (Item.FLAGS, Item.MODSEQ) if item in extra and item not in plan.items)
+        # RFC 7162 section 3.1: with UID and MODSEQ where CONDSTORE is used.
+        extra = (Item.UID, Item.FLAGS, Item.MODSEQ) if session.condstore else (Item.FLAGS,)
+        more = Plan(item for item in extra if item not in plan.items)
         items.extend(column[0] for column in _columns(session, selected, more, one))
     decodable = True
     session.machine.send(b"* %d FETCH (%b" % (one.sequences[0], b" ".join(items)))

@@ -60,9 +60,10 @@ _CODES: tuple[tuple[type[EverpostError], bytes | None], ...] = (
 
 def refusal(error: EverpostError, *, create: bool = False) -> Outcome:
     """What an error means to the client; with `create` a missing mailbox could be created (TRYCREATE)."""
+    text = error.text[:1].upper() + error.text[1:]
     if isinstance(error, ProtocolError):
-        return bad(error.text)
+        return bad(text)
     if create and isinstance(error, NoFolder):
-        return no(error.text, b"TRYCREATE")
+        return no(text, b"TRYCREATE")
     code = next(code for kind, code in _CODES if isinstance(error, kind))
-    return no(error.text, code)
+    return no(text, code)

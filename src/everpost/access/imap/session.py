@@ -22,7 +22,7 @@ from everpost.net.tls import Certificates
 
 if TYPE_CHECKING:
     from everpost.accounts.authenticate import Authenticator
-    from everpost.accounts.directory import Account
+    from everpost.accounts.values import Account
 
 log = logger("imap")
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from everpost.access.imap.outcome import Outcome, bad, no, ok
+from everpost.access.imap.outcome import Outcome, bad, no, ok, refusal
 from everpost.access.imap.wire.events import Command
 from everpost.access.imap.wire.tokens import Reader
 from everpost.core.errors import Refused, TryLater
@@ -97,9 +97,9 @@ async def attempt(session: "Session", check: Callable[[], Awaitable[Outcome | No
     except ConnectionLost:
         raise
     except Refused as error:
-        outcome = no(error.text, b"AUTHENTICATIONFAILED")
+        outcome = no(refusal(error).text, b"AUTHENTICATIONFAILED")
     except TryLater as error:
-        outcome = no(error.text, b"UNAVAILABLE")
+        outcome = refusal(error)
     session.failures += 1
     if session.failures >= session.settings.max_failures:
         session.bye("Too many failed logins")

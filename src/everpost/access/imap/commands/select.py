@@ -43,10 +43,7 @@ async def _open(session: "Session", command: Command, *, read_only: bool) -> Out
     name = mailbox(reader, utf8=session.utf8)
     if reader.skip(b" "):
         for _ in reader.items(empty=False):
-            read = PARAMETERS.get(reader.word("a parameter"))
-            if read is None:
-                reader.fail("a known parameter before this")
-            read(session, reader)
+            reader.choice(PARAMETERS, "a parameter that this server knows")(session, reader)
     reader.end()
     if session.unselect():
         # RFC 7162 section 3.2.11; also if the mailbox cannot be opened then (RFC 9051 section 6.3.2).

@@ -29,7 +29,9 @@ async def run(session: "Session", command: Command) -> Outcome:
         session.enable_condstore()
     # What others changed is told first, so that what the client knows now can be compared with what comes of it.
     await sync.tell(session, expunges=False)
-    if session.finished or not chosen.uids:
+    if session.finished:
+        return no("The mailbox is gone", b"NONEXISTENT")
+    if not chosen.uids:
         return ok("STORE completed")
     expected = _expected(selected, chosen, request) if request.silent else {}
     stored = await selected.view.store(chosen.uids, request.op, request.flags, request.unchanged_since)

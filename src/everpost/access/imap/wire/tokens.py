@@ -1,8 +1,8 @@
 """Reads the arguments of a command, token by token."""
 
 import re
-from collections.abc import Iterator
-from typing import Never
+from collections.abc import Iterator, Mapping
+from typing import Never, TypeVar
 
 from everpost.access.imap.wire.events import Command
 from everpost.core.errors import ProtocolError
@@ -20,6 +20,8 @@ _UNESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _LITERAL = re.compile(rb"(~?)\{\d{1,20}\+?\}\r\n")
 _NUMBER = re.compile(rb"\d{1,20}")
 _WORD = re.compile(rb"[A-Za-z0-9.=_:/+-]+")
+
+T = TypeVar("T")
 
 MAX_32 = 2**32 - 1
 MAX_63 = 2**63 - 1
@@ -85,11 +87,6 @@ class Reader:
         if not self.at_end:
             self.fail("the end of the command")
 
-    def only(self) -> "Reader":
-        """For commands without arguments: `end`."""
-        self.end()
-        return self
-
     # Tokens.
 
     def match(self, pattern: re.Pattern[bytes], name: str) -> re.Match[bytes]:
@@ -107,6 +104,15 @@ class Reader:
     def word(self, name: str = "a keyword") -> str:
         """A keyword of the grammar, in capitals."""
         return self.match(_WORD, name).group().decode().upper()
+
+    def choice(self, table: Mapping[str, T], name: str) -> T:
+        """What a table has for the keyword that comes next."""
+        start = self.place
+        found = table.get(self.word(name))
+        if found is None:
+            self.place = start
+            self.fail(name)
+        return found
 
     def number(self, largest: int = MAX_32, name: str = "a number") -> int:
         """A number from 0 to `largest`."""

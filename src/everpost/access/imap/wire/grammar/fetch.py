@@ -119,10 +119,7 @@ def fetch(reader: Reader) -> Fetch:
     modifiers: dict[str, int] = {}
     if reader.skip(b" "):
         for _ in reader.items(empty=False):
-            name = reader.word("a modifier")
-            read = MODIFIERS.get(name)
-            if read is None:
-                reader.fail("a known modifier before this")
+            name, read = reader.choice(MODIFIERS, "a modifier that this server knows")
             modifiers[name] = read(reader)
     reader.end()
     return Fetch(messages, attributes, modifiers.get("CHANGEDSINCE"))
@@ -133,7 +130,7 @@ def _changed_since(reader: Reader) -> int:
     return reader.number(MAX_63, "a modification sequence")
 
 
-MODIFIERS: dict[str, Callable[[Reader], int]] = {"CHANGEDSINCE": _changed_since}
+MODIFIERS: dict[str, tuple[str, Callable[[Reader], int]]] = {"CHANGEDSINCE": ("CHANGEDSINCE", _changed_since)}
 
 
 def _attributes(reader: Reader) -> tuple[Attribute, ...]:

@@ -10,8 +10,9 @@ RFCS = (3501, 9051, 5258, 5819, 6154)
 
 MAX_PATTERNS = 100
 
-SELECTION = ("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE")
-RETURN = ("SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS")
+OPTION = "an option that this server knows"
+SELECTION = {name: name for name in ("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE")}
+RETURN = {name: name for name in ("SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def _selection(reader: Reader) -> frozenset[str]:
     found: set[str] = set()
     start = reader.place
     for _ in reader.items():
-        found.add(_option(reader, SELECTION))
+        found.add(reader.choice(SELECTION, OPTION))
     if "RECURSIVEMATCH" in found and not found & {"SUBSCRIBED", "SPECIAL-USE"}:
         # RFC 9051 section 6.3.9.1
         reader.place = start
@@ -89,24 +90,14 @@ def _selection(reader: Reader) -> frozenset[str]:
 
 
 def _return(reader: Reader) -> tuple[frozenset[str], tuple[StatusItem, ...]]:
-    if reader.word("RETURN") != "RETURN":
-        reader.fail("RETURN before this")
+    reader.choice({"RETURN": True}, "RETURN")
     reader.space()
     found: set[str] = set()
     status: tuple[StatusItem, ...] = ()
     for _ in reader.items():
-        option = _option(reader, RETURN)
+        option = reader.choice(RETURN, OPTION)
         found.add(option)
         if option == "STATUS":
             reader.space()
             status = status_items(reader)
     return frozenset(found), status
-
-
-def _option(reader: Reader, known: tuple[str, ...]) -> str:
-    start = reader.place
-    option = reader.word("an option")
-    if option not in known:
-        reader.place = start
-        reader.fail("an option that this server knows")
-    return option

@@ -16,7 +16,8 @@ RFCS = (3501, 9051, 4731, 5182, 7162)
 MAX_DEPTH = 80
 MAX_KEYS = 1_000
 
-RETURN = ("MIN", "MAX", "ALL", "COUNT", "SAVE")
+RETURN = {name: name for name in ("MIN", "MAX", "ALL", "COUNT", "SAVE")}
+ENTRY_TYPES = {name: name for name in ("PRIV", "SHARED", "ALL")}
 CHARSETS = {"US-ASCII": "ascii", "UTF-8": "utf-8", "ASCII": "ascii"}
 
 
@@ -37,8 +38,6 @@ class Search:
     """None if there was no RETURN."""
     modseq: bool = False
     """A MODSEQ key was among them."""
-    sequences: bool = False
-    """Sequence numbers were among them."""
 
 
 class SearchReader:
@@ -49,7 +48,6 @@ class SearchReader:
         self.saved = saved
         self.encoding = "utf-8"
         self.modseq = False
-        self.sequences = False
         self._depth = 0
         self._keys = 0
 
@@ -82,14 +80,8 @@ class SearchReader:
         if reader.skip(b"$"):
             return criteria.Uids(tuple((uid, uid) for uid in self.saved))
         if begins_set(reader):
-            self.sequences = True
             return criteria.Sequence(ranges(reader))
-        start = reader.place
-        read = KEYS.get(reader.word("a search key"))
-        if read is None:
-            reader.place = start
-            reader.fail("a search key that this server knows")
-        return read(self)
+        return reader.choice(KEYS, "a search key that this server knows")(self)
 
 
 def both(parts: list[Criterion]) -> Criterion:
@@ -119,18 +111,13 @@ def search(reader: Reader, saved: tuple[int, ...] = ()) -> Search:
     while reader.skip(b" "):
         parts.append(keys.key())
     reader.end()
-    return Search(both(parts), returned, keys.modseq, keys.sequences)
+    return Search(both(parts), returned, keys.modseq)
 
 
 def _return(reader: Reader) -> frozenset[str]:
     found: set[str] = set()
     for _ in reader.items():
-        start = reader.place
-        option = reader.word("a result option")
-        if option not in RETURN:
-            reader.place = start
-            reader.fail("a result option that this server knows")
-        found.add(option)
+        found.add(reader.choice(RETURN, "a result option that this server knows"))
     return frozenset(found)
 
 
@@ -221,8 +208,7 @@ def _modseq(keys: SearchReader) -> Criterion:
     if keys.reader.at(b'"'):
         keys.reader.string("the name of an entry")
         keys.reader.space()
-        if keys.reader.word("a type") not in {"PRIV", "SHARED", "ALL"}:
-            keys.reader.fail("priv, shared or all before this")
+        keys.reader.choice(ENTRY_TYPES, "priv, shared or all")
         keys.reader.space()
     keys.modseq = True
     return criteria.ModSeqAtLeast(keys.reader.number(MAX_63, "a modification sequence"))

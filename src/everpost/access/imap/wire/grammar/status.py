@@ -20,14 +20,12 @@ class StatusItem(Enum):
     HIGHESTMODSEQ = "HIGHESTMODSEQ"
 
 
+_ITEMS = {item.value: item for item in StatusItem}
+
+
 def status_items(reader: Reader) -> tuple[StatusItem, ...]:
     """Items in parentheses."""
     found: list[StatusItem] = []
     for _ in reader.items(empty=False):
-        start = reader.place
-        try:
-            found.append(StatusItem(reader.word("a status item")))
-        except ValueError:
-            reader.place = start
-            reader.fail("a status item that this server knows")
+        found.append(reader.choice(_ITEMS, "a status item that this server knows"))
     return tuple(dict.fromkeys(found))

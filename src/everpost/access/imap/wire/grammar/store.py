@@ -39,17 +39,10 @@ def store(reader: Reader) -> Store:
     modifiers: dict[str, int] = {}
     if reader.at(b"("):
         for _ in reader.items(empty=False):
-            name = reader.word("a modifier")
-            read = MODIFIERS.get(name)
-            if read is None:
-                reader.fail("a known modifier before this")
+            name, read = reader.choice(MODIFIERS, "a modifier that this server knows")
             modifiers[name] = read(reader)
         reader.space()
-    start = reader.place
-    item = _ITEMS.get(reader.word("FLAGS, +FLAGS or -FLAGS"))
-    if item is None:
-        reader.place = start
-        reader.fail("FLAGS, +FLAGS or -FLAGS")
+    item = reader.choice(_ITEMS, "FLAGS, +FLAGS or -FLAGS")
     reader.space()
     wanted = flags(reader)
     reader.end()
@@ -61,4 +54,4 @@ def _unchanged_since(reader: Reader) -> int:
     return reader.number(MAX_63, "a modification sequence")
 
 
-MODIFIERS: dict[str, Callable[[Reader], int]] = {"UNCHANGEDSINCE": _unchanged_since}
+MODIFIERS: dict[str, tuple[str, Callable[[Reader], int]]] = {"UNCHANGEDSINCE": ("UNCHANGEDSINCE", _unchanged_since)}
