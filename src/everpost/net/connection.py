@@ -1,16 +1,28 @@
 """One connection: bytes in with a time limit, bytes out with back-pressure, TLS on demand."""
 
 import asyncio
+import itertools
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
 from everpost.core.errors import TryLater
+from everpost.core.metrics import counter
+from everpost.net.tls import end_point_of, requested_name
+
+HANDSHAKES_FAILED = counter("net", "handshakes_failed_total", "TLS handshakes that failed", ("side",))
 
 # Reading stops while so many bytes are not taken yet.
 MAX_UNREAD = 256 * 1024
 HANDSHAKE_SECONDS = 30.0
+# For what is left to send when a session is over.
+CLOSE_SECONDS = 10.0
+# How long a peer may take to close its side after ours is closed, and what it may still say then.
+LINGER_SECONDS = 2.0
+MAX_LINGER = 4 * 1024 * 1024
+
+_NUMBERS = itertools.count(1)
 
 
 class ConnectionLost(TryLater):
@@ -34,6 +46,8 @@ class TlsInfo:
     version: str
     """Such as `TLSv1.3`."""
     cipher: str
+    server_name: str | None = None
+    """What the client asked for (SNI)."""
 
 
 class Connection(asyncio.Protocol):
@@ -41,6 +55,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, started: "Callable[[Connection], None] | None" = None) -> None:
         """`started` is called when the connection stands (for servers)."""
+        self.number = next(_NUMBERS)
+        """Names this connection in the log of its process."""
         self.peer = Endpoint("", 0)
         self.local = Endpoint("", 0)
         self.tls: TlsInfo | None = None
@@ -51,7 +67,10 @@ class Connection(asyncio.Protocol):
         self._unread = 0
         self._paused = False
         self._eof = False
-        self._lost: ConnectionLost | None = None
+        self._lost = False
+        self._cause: BaseException | None = None
+        self._closing = False
+        self._server_side = True
         self._woken = False
         self._waiter: asyncio.Future[None] | None = None
         self._deadline = 0.0
@@ -75,8 +94,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Implements asyncio.Protocol."""
-        self._chunks.append(data)
         self._unread += len(data)
+        if self._closing:
+            if self._unread > MAX_LINGER:
+                self.abort()
+            return
+        self._chunks.append(data)
         if self._unread > MAX_UNREAD and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
@@ -86,13 +109,16 @@ class Connection(asyncio.Protocol):
         """Implements asyncio.Protocol; the writing side stays open (not possible under TLS)."""
         self._eof = True
         self._release()
-        return self.tls is None
+        return self.tls is None and not self._closing
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Implements asyncio.Protocol."""
-        self._lost = ConnectionLost("the connection was lost")
-        self._lost.__cause__ = exc
-        self._eof = True
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Implements asyncio.Protocol. Also called by `start_tls`, because not every event loop tells of the end of a
+        connection whose handshake failed.
+        """
+        if self._lost:
+            return
+        self._lost = True
+        self._cause = exc
         self._release()
         if self._timer is not None:
             self._timer.cancel()
@@ -116,9 +142,9 @@ class Connection(asyncio.Protocol):
     async def receive(self, timeout: float) -> bytes | None:
         """The bytes that are there, waiting up to `timeout` seconds for the first.
 
-        b"" at the end of the stream; None after `wake`. Raises TimeoutError.
+        b"" at the end of the stream; None after `wake`. Raises TimeoutError, ConnectionLost.
         """
-        if not self._chunks and not self._eof and not self._woken:
+        if not self._chunks and not self._eof and not self._woken and not self._lost:
             waiter = self._waiter = self._loop.create_future()
             self._deadline = self._loop.time() + timeout
             if self._timer is None or self._timer_at > self._deadline:
@@ -133,13 +159,15 @@ class Connection(asyncio.Protocol):
             self._unread = 0
             if self._paused and self._transport is not None:
                 self._paused = False
-                if self._lost is None:
+                if not self._lost and not self._transport.is_closing():
                     self._transport.resume_reading()
             return data
-        if self._woken and not self._eof:
-            self._woken = False
-            return None
-        return b""
+        if self._eof:
+            return b""
+        if self._lost:
+            raise self._loss()
+        self._woken = False
+        return None
 
     def unread(self, data: bytes) -> None:
         """Put bytes back: the next `receive` gives them first."""
@@ -153,26 +181,23 @@ class Connection(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """Hand bytes to the network. Nothing happens if the connection is lost."""
-        if self._lost is None and self._transport is not None:
+        if not self._lost and self._transport is not None:
             self._transport.write(data)
 
     async def drain(self, timeout: float) -> None:
         """Wait until the peer has taken most of what was sent. Raises ConnectionLost, also when it takes too long."""
-        if self._lost is not None:
-            raise self._lost
+        if self._lost:
+            raise self._loss()
         if not self._full:
             return
-        self._drained = self._loop.create_future()
         try:
             async with asyncio.timeout(timeout):
-                await self._drained
+                await self._flushed()
         except TimeoutError as error:
             self.abort()
             raise ConnectionLost("the peer does not read") from error
-        finally:
-            self._drained = None
-        if self._lost is not None:
-            raise self._lost
+        if self._lost:
+            raise self._loss()
 
     async def start_tls(
         self,
@@ -183,13 +208,14 @@ class Connection(asyncio.Protocol):
         server_hostname: str | None = None,
     ) -> None:
         """Begin TLS. Plain bytes received before are thrown away. Raises ConnectionLost if it fails."""
-        if self._lost is not None or self._transport is None:
-            raise self._lost or ConnectionLost("there is no connection")
+        if self._lost or self._transport is None:
+            raise self._loss()
         self._chunks.clear()
         self._unread = 0
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
+        self._server_side = server_side
         try:
             transport = await self._loop.start_tls(
                 self._transport,
@@ -198,22 +224,30 @@ class Connection(asyncio.Protocol):
                 server_side=server_side,
                 server_hostname=server_hostname,
                 ssl_handshake_timeout=timeout,
+                ssl_shutdown_timeout=CLOSE_SECONDS,
             )
-        except (OSError, ssl.SSLError, TimeoutError) as error:
-            self.abort()
+            if transport is None:
+                raise ConnectionAbortedError("the transport was closed")
+        except (OSError, TimeoutError) as error:
+            HANDSHAKES_FAILED.labels("server" if server_side else "client").inc()
+            self._give_up(error)
             raise ConnectionLost("the TLS handshake failed", status="4.7.0") from error
-        if transport is None:
-            raise ConnectionLost("the TLS handshake failed", status="4.7.0")
+        except BaseException:
+            self._give_up(None)
+            raise
         self._transport = transport
         tls = transport.get_extra_info("ssl_object")
         cipher = tls.cipher()
-        self.tls = TlsInfo(tls.version() or "TLS", cipher[0] if cipher else "unknown")
+        name = requested_name(tls) if server_side else server_hostname
+        self.tls = TlsInfo(tls.version() or "TLS", cipher[0] if cipher else "unknown", name)
 
     def channel_binding(self, kind: str) -> bytes | None:
-        """`tls-unique` of TLS 1.2 (RFC 5929), or None; `tls-server-end-point` is made by `net.tls`."""
+        """`tls-server-end-point`, or `tls-unique` of TLS 1.2 (RFC 5929); None where there is none."""
         if self._transport is None or self.tls is None:
             return None
         tls = self._transport.get_extra_info("ssl_object")
+        if kind == "tls-server-end-point":
+            return end_point_of(tls, server_side=self._server_side)
         if kind == "tls-unique" and self.tls.version == "TLSv1.2":
             return cast(bytes | None, tls.get_channel_binding("tls-unique"))
         return None
@@ -227,19 +261,55 @@ class Connection(asyncio.Protocol):
     @property
     def is_lost(self) -> bool:
         """Whether the connection has ended."""
-        return self._lost is not None
+        return self._lost
 
-    async def close(self, timeout: float = 5.0) -> None:
+    async def close(self, timeout: float = CLOSE_SECONDS) -> None:
         """Send what is left and end the connection, by force after `timeout` seconds."""
-        if self._transport is None or self._lost is not None:
+        transport = self._transport
+        if transport is None or self._lost:
             return
+        self._closing = True
         self._ended = self._loop.create_future()
-        self._transport.close()
         try:
             async with asyncio.timeout(timeout):
+                if self.tls is None and not self._eof:
+                    await self._linger(transport)
+                transport.close()
                 await self._ended
         except TimeoutError:
             self.abort()
+        except BaseException:
+            self.abort()
+            raise
+
+    async def _linger(self, transport: asyncio.Transport) -> None:
+        """Close our side and wait a little for the peer to close its own.
+
+        A socket closed while the peer still talks answers with RST, and then the last reply, which may say why the
+        connection ends, is lost with some peers (RFC 9112 section 9.6 tells the same of HTTP).
+        """
+        self._chunks.clear()
+        self._unread = 0
+        if self._paused:
+            self._paused = False
+            transport.resume_reading()
+        # From now on "not full" means that the system has taken everything.
+        transport.set_write_buffer_limits(0)
+        if self._full:
+            await self._flushed()
+        if self._lost or self._eof or transport.is_closing():
+            return
+        try:
+            transport.write_eof()
+        except OSError:
+            return
+        self._waiter = self._loop.create_future()
+        timer = self._loop.call_later(LINGER_SECONDS, self._release)
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+            timer.cancel()
 
     def finish(self) -> None:
         """Send what is left and end the connection, without waiting for it."""
@@ -250,6 +320,23 @@ class Connection(asyncio.Protocol):
         """End the connection at once."""
         if self._transport is not None:
             self._transport.abort()
+
+    def _loss(self) -> ConnectionLost:
+        """What to raise; a new one each time, because an exception gathers traces."""
+        error = ConnectionLost("the connection was lost")
+        error.__cause__ = self._cause
+        return error
+
+    def _give_up(self, error: BaseException | None) -> None:
+        self.abort()
+        self.connection_lost(error)
+
+    async def _flushed(self) -> None:
+        self._drained = self._loop.create_future()
+        try:
+            await self._drained
+        finally:
+            self._drained = None
 
     def _release(self) -> None:
         if self._waiter is not None and not self._waiter.done():

@@ -11,6 +11,8 @@ log = logger("net")
 
 # A peer that takes nothing for so long is gone (seconds).
 SEND_SECONDS = 300.0
+# After so many events in a row what was said is sent and other sessions get their turn.
+TURN_EVENTS = 64
 
 
 class Machine(Protocol):
@@ -76,10 +78,7 @@ async def drive(connection: Connection, machine: Machine, session: Session) -> N
         await session.start()
         while True:
             await _handle_all(connection, machine, session)
-            output = machine.data_to_send()
-            if output:
-                connection.send(output)
-                await connection.drain(SEND_SECONDS)
+            await _send(connection, machine)
             if session.finished:
                 break
             if session.upgrade is not None:
@@ -95,18 +94,32 @@ async def drive(connection: Connection, machine: Machine, session: Session) -> N
         connection.abort()
         raise
     except Exception:
-        log.exception("session.broken", peer=connection.peer.host, session=type(session).__name__)
+        _broken(connection, session)
         connection.abort()
     finally:
         await _end(connection, session)
 
 
 async def _handle_all(connection: Connection, machine: Machine, session: Session) -> None:
+    turn = 0
     while not session.finished and session.upgrade is None:
         event = machine.next_event()
         if event is None:
             return
         await session.handle(event)
+        turn += 1
+        if turn == TURN_EVENTS:
+            # A peer that pipelines without end and without reading holds neither the worker nor its memory.
+            turn = 0
+            await _send(connection, machine)
+            await asyncio.sleep(0)
+
+
+async def _send(connection: Connection, machine: Machine) -> None:
+    output = machine.data_to_send()
+    if output:
+        connection.send(output)
+        await connection.drain(SEND_SECONDS)
 
 
 async def _wait(connection: Connection, machine: Machine, session: Session) -> bool:
@@ -116,22 +129,16 @@ async def _wait(connection: Connection, machine: Machine, session: Session) -> b
     except TimeoutError:
         going_on = await session.idle()
         if not going_on:
-            output = machine.data_to_send()
-            if output:
-                connection.send(output)
+            await _send(connection, machine)
         return going_on
     if data is None:
         await session.woken()
     elif data:
         machine.receive_data(data)
     else:
-        if connection.is_lost:
-            return False
         machine.receive_eof()
         await _handle_all(connection, machine, session)
-        output = machine.data_to_send()
-        if output:
-            connection.send(output)
+        await _send(connection, machine)
         return False
     return True
 
@@ -140,6 +147,12 @@ async def _end(connection: Connection, session: Session) -> None:
     try:
         await session.closed()
     except Exception:
-        log.exception("session.broken", peer=connection.peer.host, session=type(session).__name__)
+        _broken(connection, session)
     finally:
         await connection.close()
+
+
+def _broken(connection: Connection, session: Session) -> None:
+    log.exception(
+        "session.broken", connection=connection.number, peer=connection.peer.host, session=type(session).__name__
+    )

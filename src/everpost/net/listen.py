@@ -5,22 +5,27 @@ import ipaddress
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from everpost.core.errors import ProtocolError
 from everpost.core.log import logger
-from everpost.net import proxy
+from everpost.core.metrics import counter, gauge
+from everpost.net.accept import Network, ProxyAcceptor
 from everpost.net.connection import Connection, ConnectionLost, Endpoint
 from everpost.net.proxy import Proxied
 
 log = logger("net")
 
+OPEN = gauge("net", "connections_open", "Connections being served", ("server",))
+REFUSED = counter("net", "connections_refused_total", "Connections over a limit", ("server", "reason"))
+
 BACKLOG = 1024
-PROXY_SECONDS = 5.0
+# Whoever opens connections without end must not fill the log: one line in so many seconds.
+REFUSAL_LOG_SECONDS = 10.0
+# Sessions that were cut must be gone after so long.
+CUT_SECONDS = 10.0
 
 Handler = Callable[[Connection], Awaitable[None]]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Listener:
     tls: ssl.SSLContext | None = None
     """For implicit TLS."""
     proxies: tuple[Network, ...] = ()
-    """Networks whose connections begin with a PROXY header; empty for none."""
+    """Networks whose connections begin with a PROXY header; empty for none. Others cannot connect then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +57,15 @@ class Server:
     reject: bytes = b""
     """Said to a client that is one too many, before the connection is closed (not under implicit TLS)."""
     name: str = "server"
+    ports: list[int] = field(default_factory=list)
+    """The ports in use, in the order of the listeners."""
     _servers: list[asyncio.Server] = field(default_factory=list)
-    _sockets: list[socket.socket] = field(default_factory=list)
+    _acceptors: list[ProxyAcceptor] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _by_address: Counter[str] = field(default_factory=Counter)
+    _closed: bool = False
+    _refused: int = 0
+    _told_at: float = float("-inf")
 
     @property
     def connections(self) -> int:
@@ -63,89 +73,97 @@ class Server:
         return len(self._tasks)
 
     async def start(self, listeners: Sequence[Listener], *, reuse_port: bool = False) -> None:
-        """Begin to listen. Raises OSError if a port cannot be had."""
+        """Begin to listen. Raises OSError if a port cannot be had; then none is listened to."""
+        self._closed = False
+        try:
+            for listener in listeners:
+                sock = bind(listener.host, listener.port, reuse_port=reuse_port)
+                self.ports.append(sock.getsockname()[1])
+                await self._listen(sock, listener)
+        except BaseException:
+            self.close()
+            raise
+
+    async def _listen(self, sock: socket.socket, listener: Listener) -> None:
         loop = asyncio.get_running_loop()
-        for listener in listeners:
-            sock = bind(listener.host, listener.port, reuse_port=reuse_port)
-            self._sockets.append(sock)
-            if listener.proxies:
-                sock.listen(BACKLOG)
-                loop.add_reader(sock.fileno(), self._accept, sock, listener)
-            else:
-                server = await loop.create_server(self._factory(listener), sock=sock, backlog=BACKLOG)
-                self._servers.append(server)
+        if not listener.proxies:
+            server = await loop.create_server(self._factory(listener, None), sock=sock, backlog=BACKLOG)
+            self._servers.append(server)
+            return
 
-    def _factory(self, listener: Listener, proxied: Proxied | None = None) -> Callable[[], Connection]:
+        async def deliver(accepted: socket.socket, proxied: Proxied) -> None:
+            await loop.connect_accepted_socket(self._factory(listener, proxied), accepted)
+
+        acceptor = ProxyAcceptor(sock, listener.proxies, self.limits.total, deliver)
+        self._acceptors.append(acceptor)
+        acceptor.start(BACKLOG)
+
+    def _factory(self, listener: Listener, proxied: Proxied | None) -> Callable[[], Connection]:
         return lambda: Connection(lambda connection: self._begin(connection, listener, proxied))
-
-    @property
-    def ports(self) -> list[int]:
-        """The ports in use, in the order of the listeners."""
-        return [sock.getsockname()[1] for sock in self._sockets]
 
     def close(self) -> None:
         """Take no new connections."""
-        loop = asyncio.get_running_loop()
+        self._closed = True
         for server in self._servers:
             server.close()
-        for sock in self._sockets:
-            if sock.fileno() >= 0:
-                loop.remove_reader(sock.fileno())
-                sock.close()
-
-    async def stop(self, grace: float) -> None:
-        """Take no new connections, wait `grace` seconds for those there are, then cut them."""
-        self.close()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace)
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=10.0)
+        for acceptor in self._acceptors:
+            acceptor.close()
         self._servers.clear()
-        self._sockets.clear()
+        self.ports.clear()
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    def _accept(self, listening: socket.socket, listener: Listener) -> None:
-        """A connection from a load balancer: its header is read before the event loop gets the socket."""
-        try:
-            sock, _ = listening.accept()
-        except OSError:
-            return
-        sock.setblocking(False)
-        if len(self._tasks) >= self.limits.total:
-            sock.close()
-            return
-        self._start(self._unwrap(sock, listener))
-
-    async def _unwrap(self, sock: socket.socket, listener: Listener) -> None:
-        """Read the PROXY header and not a byte more, because a TLS handshake may follow; then serve."""
-        peer = sock.getpeername()[0]
-        try:
-            if not any(ipaddress.ip_address(peer) in network for network in listener.proxies):
-                raise ProtocolError("not a trusted proxy")
-            async with asyncio.timeout(PROXY_SECONDS):
-                header = await _read_header(sock)
-            await asyncio.get_running_loop().connect_accepted_socket(self._factory(listener, header), sock)
-        except (ProtocolError, OSError, TimeoutError) as error:
-            log.warning("proxy.refused", server=self.name, peer=peer, reason=str(error))
-            sock.close()
+    async def stop(self, grace: float, ask: Callable[[], None] | None = None) -> None:
+        """Take no new connections, `ask` the sessions to end, wait `grace` seconds for them, then cut them."""
+        self.close()
+        if ask is not None:
+            ask()
+        tasks = self._tasks.union(*(acceptor.tasks for acceptor in self._acceptors))
+        self._acceptors.clear()
+        if tasks:
+            _, tasks = await asyncio.wait(tasks, timeout=grace)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=CUT_SECONDS)
+        # The sockets of cut connections close in the next turn of the loop.
+        await asyncio.sleep(0)
 
     def _begin(self, connection: Connection, listener: Listener, proxied: Proxied | None) -> None:
         if proxied is not None and proxied.source is not None and proxied.target is not None:
             connection.peer = Endpoint(*proxied.source)
             connection.local = Endpoint(*proxied.target)
-        if len(self._tasks) >= self.limits.total:
-            self._refuse(connection, listener)
-            return
-        self._start(self._serve(connection, listener))
+        key = address_key(connection.peer.host)
+        if self._closed:
+            # Accepted before `close`, standing after it: nobody would ask its session to end.
+            connection.abort()
+        elif len(self._tasks) >= self.limits.total:
+            self._refuse(connection, listener, "total")
+        elif self._by_address[key] >= self.limits.per_address:
+            self._refuse(connection, listener, "address")
+        else:
+            self._by_address[key] += 1
+            OPEN.labels(self.name).inc()
+            task = asyncio.get_running_loop().create_task(self._serve(connection, listener))
+            self._tasks.add(task)
+            task.add_done_callback(lambda done: self._ended(done, connection, key))
 
-    def _refuse(self, connection: Connection, listener: Listener) -> None:
-        log.info("connection.refused", server=self.name, peer=connection.peer.host, reason="too many connections")
+    def _ended(self, task: "asyncio.Task[None]", connection: Connection, key: str) -> None:
+        """Also of a task that was cut before its first step."""
+        self._tasks.discard(task)
+        self._by_address[key] -= 1
+        if not self._by_address[key]:
+            del self._by_address[key]
+        OPEN.labels(self.name).dec()
+        connection.abort()
+
+    def _refuse(self, connection: Connection, listener: Listener, reason: str) -> None:
+        REFUSED.labels(self.name, reason).inc()
+        self._refused += 1
+        now = asyncio.get_running_loop().time()
+        if now >= self._told_at + REFUSAL_LOG_SECONDS:
+            peer = connection.peer.host
+            log.warning("connections.refused", server=self.name, peer=peer, reason=reason, count=self._refused)
+            self._told_at = now
+            self._refused = 0
         if listener.tls is None and self.reject:
             connection.send(self.reject)
             connection.finish()
@@ -154,69 +172,29 @@ class Server:
 
     async def _serve(self, connection: Connection, listener: Listener) -> None:
         try:
-            key = _key(connection.peer.host)
-            if self._by_address[key] >= self.limits.per_address:
-                self._refuse(connection, listener)
-                return
-            self._by_address[key] += 1
-            try:
-                if listener.tls is not None:
-                    await connection.start_tls(listener.tls)
-                await self.handler(connection)
-            finally:
-                self._by_address[key] -= 1
-                if not self._by_address[key]:
-                    del self._by_address[key]
+            if listener.tls is not None:
+                await connection.start_tls(listener.tls)
+                if self._closed:
+                    # As in `_begin`.
+                    return
+            await self.handler(connection)
+            await connection.close()
         except ConnectionLost as error:
             log.debug("connection.lost", server=self.name, peer=connection.peer.host, reason=error.text)
-            connection.abort()
         except Exception:
-            log.exception("connection.broken", server=self.name, peer=connection.peer.host)
-            connection.abort()
+            log.exception(
+                "connection.broken", server=self.name, connection=connection.number, peer=connection.peer.host
+            )
 
 
-async def _read_header(sock: socket.socket) -> Proxied:
-    """Peek until the header is whole, then take exactly its bytes. Raises ProtocolError, OSError."""
-    loop = asyncio.get_running_loop()
-    seen = -1
-    while True:
-        await _readable(loop, sock)
-        data = sock.recv(proxy.MAX_V2, socket.MSG_PEEK)
-        header = proxy.parse(data)
-        if header is not None:
-            sock.recv(header.length)
-            return header
-        if len(data) == seen:
-            # Readable but nothing new: the end of the stream, or the rest is slow.
-            await asyncio.sleep(0.01)
-        if not data:
-            raise ProtocolError("no PROXY header came")
-        seen = len(data)
-
-
-def _once(ready: asyncio.Future[None]) -> Callable[[], None]:
-    def call() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    return call
-
-
-async def _readable(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(sock.fileno(), _once(ready))
-    try:
-        await ready
-    finally:
-        loop.remove_reader(sock.fileno())
-
-
-def bind(host: str, port: int, *, reuse_port: bool) -> socket.socket:
-    """A socket bound to an address, ready to listen. Raises OSError."""
+def bind(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
+    """A TCP socket bound to an address, not yet listening. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Connections inherit it: a session whose peer vanished without a word ends some day.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if reuse_port:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
@@ -229,8 +207,8 @@ def bind(host: str, port: int, *, reuse_port: bool) -> socket.socket:
     return sock
 
 
-def _key(host: str) -> str:
-    """What counts as one client."""
+def address_key(host: str) -> str:
+    """What counts as one client: an IPv4 address, the /64 of an IPv6 address."""
     if ":" not in host:
         return host
     try:

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 from everpost.core.errors import ProtocolError
 
+# HAProxy, doc/proxy-protocol.txt, sections 2.1 and 2.2.
 # A version 1 line is at most 107 bytes; a version 2 header is 16 bytes and what it announces, bounded here.
 MAX_V1 = 107
 MAX_V2 = 16 + 1024
 _V2 = b"\r\n\r\n\x00\r\nQUIT\n"
-_V1 = re.compile(rb"PROXY (?:UNKNOWN[^\r\n]*|(TCP4|TCP6) (\S+) (\S+) (\d{1,5}) (\d{1,5}))\r\n")
+_ADDRESS = rb"([0-9a-fA-F.:]+)"
+_V1 = re.compile(
+    rb"PROXY (?:UNKNOWN(?: [^\r\n]*)?|TCP([46]) " + _ADDRESS + rb" " + _ADDRESS + rb" (\d{1,5}) (\d{1,5}))\r\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +49,24 @@ def _version1(data: bytes) -> Proxied | None:
     family, source, target, source_port, target_port = found.groups()
     if family is None:
         return Proxied(None, None, end + 2)
-    return Proxied(_checked(source, source_port), _checked(target, target_port), end + 2)
+    version = int(family)
+    return Proxied(_checked(version, source, source_port), _checked(version, target, target_port), end + 2)
 
 
-def _checked(host: bytes, port: bytes) -> tuple[str, int]:
+def _checked(version: int, host: bytes, port: bytes) -> tuple[str, int]:
     try:
-        return str(ipaddress.ip_address(host.decode("ascii"))), min(int(port), 65535)
+        address = ipaddress.ip_address(host.decode("ascii"))
     except ValueError as error:
         raise ProtocolError("malformed PROXY header") from error
+    if address.version != version or int(port) > 65535:
+        raise ProtocolError("malformed PROXY header")
+    return _text(address), int(port)
+
+
+def _text(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    """An IPv4 client of an IPv6 address of the balancer is an IPv4 client."""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
 
 
 def _version2(data: bytes) -> Proxied | None:
@@ -64,8 +78,14 @@ def _version2(data: bytes) -> Proxied | None:
         raise ProtocolError("malformed PROXY header")
     if len(data) < total:
         return None
-    if version_command & 15 == 0:
-        return Proxied(None, None, total)
+    match version_command & 15:
+        case 0:
+            # LOCAL: the balancer's own, such as a health check.
+            return Proxied(None, None, total)
+        case 1:
+            pass
+        case _:
+            raise ProtocolError("malformed PROXY header")
     match family >> 4:
         case 1 if length >= 12:
             source, target, source_port, target_port = struct.unpack_from("!4s4sHH", data, 16)
@@ -74,5 +94,5 @@ def _version2(data: bytes) -> Proxied | None:
         case _:
             return Proxied(None, None, total)
     return Proxied(
-        (str(ipaddress.ip_address(source)), source_port), (str(ipaddress.ip_address(target)), target_port), total
+        (_text(ipaddress.ip_address(source)), source_port), (_text(ipaddress.ip_address(target)), target_port), total
     )

@@ -1,0 +1,117 @@
+"""Taking connections from load balancers: the PROXY header is read before the event loop gets the socket."""
+
+import asyncio
+import errno
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable
+
+from everpost.core.errors import ProtocolError
+from everpost.core.log import logger
+from everpost.net import proxy
+from everpost.net.proxy import Proxied
+
+log = logger("net")
+
+HEADER_SECONDS = 5.0
+# How long to wait when there are no more file descriptors.
+PAUSE_SECONDS = 1.0
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Deliver = Callable[[socket.socket, Proxied], Awaitable[None]]
+
+
+class ProxyAcceptor:
+    """Accepts on one listening socket from trusted networks only."""
+
+    def __init__(self, listening: socket.socket, trusted: tuple[Network, ...], limit: int, deliver: Deliver) -> None:
+        """At most `limit` connections may be about to say their header; `deliver` gets those that have."""
+        self._listening = listening
+        self._trusted = trusted
+        self._limit = limit
+        self._deliver = deliver
+        self._loop = asyncio.get_running_loop()
+        self._pause: asyncio.TimerHandle | None = None
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, backlog: int) -> None:
+        """Begin to accept."""
+        self._listening.listen(backlog)
+        self._loop.add_reader(self._listening.fileno(), self._accept)
+
+    def close(self) -> None:
+        """Accept nothing more."""
+        if self._pause is not None:
+            self._pause.cancel()
+        if self._listening.fileno() >= 0:
+            self._loop.remove_reader(self._listening.fileno())
+            self._listening.close()
+
+    def _accept(self) -> None:
+        try:
+            sock, address = self._listening.accept()
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                # The socket stays readable: without a pause the loop would do nothing but try again.
+                log.error("accept.exhausted", reason=error.strerror)
+                self._loop.remove_reader(self._listening.fileno())
+                self._pause = self._loop.call_later(PAUSE_SECONDS, self._go_on)
+            return
+        sock.setblocking(False)
+        if len(self.tasks) >= self._limit:
+            sock.close()
+            return
+        task = self._loop.create_task(self._unwrap(sock, str(address[0])))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def _go_on(self) -> None:
+        self._loop.add_reader(self._listening.fileno(), self._accept)
+
+    async def _unwrap(self, sock: socket.socket, peer: str) -> None:
+        try:
+            if not any(ipaddress.ip_address(peer) in network for network in self._trusted):
+                raise ProtocolError("not a trusted proxy")
+            async with asyncio.timeout(HEADER_SECONDS):
+                header = await read_header(sock)
+            await self._deliver(sock, header)
+        except (ProtocolError, OSError, TimeoutError) as error:
+            log.info("proxy.refused", peer=peer, reason=str(error))
+            sock.close()
+        except BaseException:
+            sock.close()
+            raise
+
+
+async def read_header(sock: socket.socket) -> Proxied:
+    """Read a PROXY header and not a byte more, because a TLS handshake may follow. Raises ProtocolError, OSError."""
+    loop = asyncio.get_running_loop()
+    seen = 0
+    while True:
+        await _readable(loop, sock)
+        data = sock.recv(proxy.MAX_V2, socket.MSG_PEEK)
+        if not data:
+            raise ProtocolError("no PROXY header came")
+        header = proxy.parse(data)
+        if header is not None:
+            sock.recv(header.length)
+            return header
+        if len(data) == seen:
+            # Readable but nothing new: the stream has ended, or the rest is slow.
+            await asyncio.sleep(0.01)
+        seen = len(data)
+
+
+async def _readable(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def call() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(sock.fileno(), call)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(sock.fileno())
