@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from everpost.accounts import passwords, sasl
-from everpost.accounts.administration import TOPIC
 from everpost.accounts.checks import PasswordChecks
 from everpost.accounts.directory import Account, Directory
 from everpost.accounts.passwords import ScramKeys
@@ -83,14 +82,11 @@ class Authenticator:
         self._clock = clock
         self._chance = chance or secrets.SystemRandom()
         self._checks = checks or PasswordChecks()
-        self._remembered = Remembered(clock, settings.remember_seconds)
-        self._verifier = Verifier(directory, clock, self._checks, self._remembered)
-        self._subscription = directory.feed.subscribe(TOPIC, lambda _: self._remembered.doubt())
+        self._verifier = Verifier(directory, clock, self._checks, Remembered(clock, settings.remember_seconds))
         self._salt_key: bytes | None = None
 
     def close(self) -> None:
         """Checks that wait are given up."""
-        self._subscription.close()
         self._checks.close()
 
     def mechanisms(self, tls: bool, binding: bool) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ Only a keyed hash of login and password is held; the key is this process's own a
 """
 
 import hashlib
-import math
 import secrets
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -15,19 +14,13 @@ from everpost.core.ids import AccountId
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """Which credential it was."""
+    """A credential that was right."""
 
     account_id: AccountId
-    credential_id: int
-    """A password that is changed becomes another credential."""
-
-
-@dataclass(slots=True)
-class _Held:
-    proved: Proved
-    until: float
-    confirmed: float
-    doubts: int
+    version: int
+    """`Account.credential_version` then; it grows with every change of the account's credentials."""
+    expires_ms: int | None = None
+    """Unix milliseconds; None for a credential that does not expire."""
 
 
 class Remembered:
@@ -39,8 +32,7 @@ class Remembered:
         self._seconds = seconds
         self._entries = entries
         self._key = secrets.token_bytes(32)
-        self._doubts = 0
-        self._held: OrderedDict[bytes, _Held] = OrderedDict()
+        self._held: OrderedDict[bytes, tuple[float, Proved]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -50,35 +42,22 @@ class Remembered:
         text = f"{len(login)} {login} {password}".encode("utf-8", "surrogatepass")
         return hashlib.blake2b(text, key=self._key, digest_size=32).digest()
 
-    def get(self, digest: bytes) -> tuple[Proved, float] | None:
-        """The credential, and seconds since it was last seen to exist (infinite after `doubt`)."""
-        held = self._held.get(digest)
-        now = self._clock.monotonic()
-        if held is None or held.until <= now:
+    def get(self, digest: bytes) -> Proved | None:
+        """What was proved; whether it still holds is the caller's to see."""
+        until, proved = self._held.get(digest, (0.0, None))
+        if proved is None or until <= self._clock.monotonic():
             self._held.pop(digest, None)
             return None
         self._held.move_to_end(digest)
-        return held.proved, now - held.confirmed if held.doubts == self._doubts else math.inf
+        return proved
 
     def put(self, digest: bytes, proved: Proved) -> None:
         """The slow hash agreed just now."""
-        now = self._clock.monotonic()
-        self._held[digest] = _Held(proved, now + self._seconds, now, self._doubts)
+        self._held[digest] = (self._clock.monotonic() + self._seconds, proved)
         self._held.move_to_end(digest)
         if len(self._held) > self._entries:
             self._held.popitem(last=False)
 
-    def confirm(self, digest: bytes) -> None:
-        """The credential was seen to exist just now."""
-        held = self._held.get(digest)
-        if held is not None:
-            held.confirmed = self._clock.monotonic()
-            held.doubts = self._doubts
-
     def forget(self, digest: bytes) -> None:
         """It is no longer so."""
         self._held.pop(digest, None)
-
-    def doubt(self) -> None:
-        """Something in the directory changed: each is to be confirmed before it is believed again."""
-        self._doubts += 1

@@ -10,8 +10,6 @@ from everpost.core.clock import Clock, milliseconds
 from everpost.core.ids import AccountId
 from everpost.store.sql.credentials import APP, PASSWORD, CredentialRow
 
-# A remembered credential is looked up again after this long, should the wake-up about its change get lost (seconds).
-CONFIRM_SECONDS = 5.0
 NOBODY = AccountId(0)
 """No account has this id."""
 
@@ -51,14 +49,13 @@ class Verifier:
         return [row for row in rows if row.expires_at is None or row.expires_at > now]
 
     async def _recall(self, digest: bytes) -> Proved | None:
-        found = self._remembered.get(digest)
-        if found is None:
+        proved = self._remembered.get(digest)
+        if proved is None:
             return None
-        proved, age = found
-        if age < CONFIRM_SECONDS:
-            return proved
-        if any(row.credential_id == proved.credential_id for row in await self.usable(proved.account_id)):
-            self._remembered.confirm(digest)
+        # From the directory's cache, which every change clears and which is never older than seconds.
+        account = await self._directory.account(proved.account_id)
+        expired = proved.expires_ms is not None and proved.expires_ms <= milliseconds(self._clock.now())
+        if account is not None and account.credential_version == proved.version and not expired:
             return proved
         self._remembered.forget(digest)
         return None
@@ -85,15 +82,14 @@ class Verifier:
             del self._running[digest]
 
     async def _compute(self, login: str, password: str) -> Proved | None:
+        # The version is read before the credentials, so it is never newer than they are.
         account = await self._directory.account_of(login)
+        account_id, version = (NOBODY, 0) if account is None else (account.account_id, account.credential_version)
+        slow, proved = passwords.NOBODY, None
         # Asked for nobody too: a question less would show in the time.
-        account_id = NOBODY if account is None else account.account_id
-        slow = passwords.NOBODY
-        password_id: int | None = None
         for row in await self.usable(account_id):
             if row.kind == APP and passwords.is_app(row, password):
-                return Proved(account_id, row.credential_id)
+                return Proved(account_id, version, row.expires_at)
             if row.kind == PASSWORD and row.argon2 is not None:
-                slow, password_id = row.argon2, row.credential_id
-        right = await self._checks.check(slow, password)
-        return Proved(account_id, password_id) if right and password_id is not None else None
+                slow, proved = row.argon2, Proved(account_id, version, row.expires_at)
+        return proved if await self._checks.check(slow, password) else None
