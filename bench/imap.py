@@ -43,7 +43,7 @@ class Client:
         tag = b"t%d" % self.number
         self.socket.sendall(tag + b" " + command.encode() + b"\r\n")
         answer = self._until(tag + b" ")
-        last = answer[answer.rfind(b"\r\n", 0, -2) + 2 :]
+        last = answer.removesuffix(b"\r\n").rpartition(b"\r\n")[2]
         assert last.startswith(tag + b" OK"), last
         return answer
 
