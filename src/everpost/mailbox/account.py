@@ -23,7 +23,7 @@ from everpost.store.sql import counters, folders
 
 # Indexes that no session uses are kept for the next one, up to so many folders and messages.
 KEPT_FOLDERS = 1_000
-KEPT_MESSAGES = 500_000
+KEPT_MESSAGES = 100_000
 
 
 @dataclass(slots=True)
