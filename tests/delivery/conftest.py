@@ -79,6 +79,6 @@ async def house(database: Database, secret: CredentialRow) -> AsyncIterator[Hous
         Deliverer(database, feed, clock),
         Mailboxes(database, contents, feed, clock, chance),
         directory,
-        Router(directory, "here.test"),
+        Router(directory, "mx.here.test"),
         secret,
     )

@@ -1,5 +1,5 @@
 from everpost.core.address import Address
-from everpost.delivery.routing import Kind, Route
+from everpost.delivery.routing import Kind, Route, Router
 from tests.delivery.conftest import House, address
 
 
@@ -89,9 +89,11 @@ async def test_postmaster_is_always_there(house: House) -> None:
     await house.directory.add_domain("empty.test")
     assert (await house.router.route(address("postmaster@empty.test"))).kind is Kind.UNKNOWN
     await house.account("anna@here.test")
-    for text in ("postmaster@here.test", "PostMaster@empty.test"):
+    for text in ("postmaster@here.test", "PostMaster@empty.test", "postmaster@MX.here.test"):
         assert accounts(await house.router.route(address(text))) == {("anna@here.test", "")}
     assert accounts(await house.router.route(Address("Postmaster", ""))) == {("anna@here.test", "")}
+    assert (await house.router.route(address("anna@mx.here.test"))).kind is Kind.ELSEWHERE
+    assert (await Router(house.directory, "mx.far.test").route(Address("postmaster", ""))).kind is Kind.UNKNOWN
 
 
 async def test_domains_beyond_ascii_are_the_same_in_both_forms(house: House) -> None:

@@ -21,10 +21,10 @@ from everpost.core.errors import Refused, TryLater
 from everpost.core.metrics import counter
 from everpost.delivery.bounces import Bounces, Original
 from everpost.delivery.envelope import Recipient, Sender
+from everpost.delivery.lifetime import FIVE_DAYS, Lifetime
 from everpost.delivery.notify import wanted
 from everpost.delivery.parcel import Parcel, put, put_all
 from everpost.delivery.plan import Plan, Refusal
-from everpost.delivery.queue.retry import DEFAULT_SCHEDULE, Schedule
 from everpost.mailbox.content import Contents
 from everpost.mailbox.deliver import Deliverer, LocalCopy
 from everpost.mailbox.errors import OverQuota
@@ -99,7 +99,7 @@ class Acceptor:
     feed: Feed
     clock: Clock
     chance: random.Random
-    schedule: Schedule = DEFAULT_SCHEDULE
+    schedule: Lifetime = FIVE_DAYS
     patience: float = PATIENCE_SECONDS
 
     async def accept(
@@ -115,7 +115,7 @@ class Acceptor:
         `raw` is complete, with its trace fields. Recipients of kind HERE are delivered and forwarded, those
         of kind ELSEWHERE are queued. Raises MailboxFull, NeverFits, NotNow.
         """
-        plan = Plan.of(sender, recipients, refusals, self.clock.now(), self.schedule)
+        plan = Plan.of(sender, recipients, refusals, self.clock.now(), self.schedule.lifetime)
         if len(raw) > _THREAD_BYTES:
             summary = await asyncio.to_thread(digest, raw)
         else:

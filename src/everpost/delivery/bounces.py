@@ -10,10 +10,10 @@ from everpost.core.ids import trace_id
 from everpost.core.log import logger
 from everpost.core.metrics import counter
 from everpost.delivery.envelope import Recipient, Sender
+from everpost.delivery.lifetime import FIVE_DAYS, Lifetime
 from everpost.delivery.marks import return_path, without_return_path
 from everpost.delivery.parcel import Parcel
 from everpost.delivery.plan import Plan
-from everpost.delivery.queue.retry import DEFAULT_SCHEDULE, Schedule
 from everpost.delivery.routing import Router
 from everpost.mailbox.content import Contents
 from everpost.message import dsn
@@ -56,7 +56,7 @@ class Bounces:
     clock: Clock
     chance: random.Random
     hostname: str
-    schedule: Schedule = DEFAULT_SCHEDULE
+    schedule: Lifetime = FIVE_DAYS
 
     async def notice(
         self, action: Action, original: Original, about: Sequence[About], retry_until: float | None = None
@@ -75,7 +75,9 @@ class Bounces:
             log.warning("notice.dropped", action=action.value, reason="malformed sender")
             return None
         # RFC 3461 section 6.1: a notice asks for no notices.
-        plan = Plan.of(Sender(None), [Recipient(address, route, notify="NEVER")], (), self.clock.now(), self.schedule)
+        plan = Plan.of(
+            Sender(None), [Recipient(address, route, notify="NEVER")], (), self.clock.now(), self.schedule.lifetime
+        )
         local = tuple(replace(copy, quota=0) for copy, _ in plan.local.values())
         remote = tuple(plan.remote.values())
         if not local and not remote:

@@ -107,17 +107,21 @@ class Router:
     """Resolves addresses by the directory."""
 
     directory: Hosted
-    default_domain: str
-    """The domain whose postmaster answers for `postmaster` without one (RFC 5321 section 4.1.1.3), and for
-    domains that have nobody."""
+    hostname: str
+    """The node's own name. Mail for `postmaster` without a domain (RFC 5321 section 4.1.1.3), for postmaster at
+    this name (which our notices come from) and for postmaster of domains that have nobody goes to the postmaster
+    of the nearest hosted domain at or above it."""
 
     async def route(self, address: Address) -> Route:
         """Where mail for `address` goes. Raises BadAddress, StoreUnavailable."""
-        if not address.domain:
-            address = Address(address.local, self.default_domain)
-        domain = await self.directory.domain(address.ascii_domain)
+        domain = await self.directory.domain(address.ascii_domain) if address.domain else None
         if domain is None:
-            return _ELSEWHERE
+            if address.local_key != POSTMASTER or address.domain.lower() not in {"", self.hostname.lower()}:
+                return _ELSEWHERE
+            domain = await self._own_domain()
+            if domain is None:
+                return _UNKNOWN
+            address = Address(POSTMASTER, domain.name)
         found = await self._find(address, domain)
         if found is None:
             return _UNKNOWN
@@ -132,9 +136,15 @@ class Router:
         await self._expand(expansion, address, domain, targets, detail, 1)
         return self._result(expansion, address)
 
-    async def is_hosted(self, address: Address) -> bool:
-        """True if the address's domain is ours."""
-        return await self.directory.domain(address.ascii_domain) is not None
+    async def _own_domain(self) -> Domain | None:
+        """The nearest hosted domain at or above our own name."""
+        name = self.hostname.lower()
+        while name:
+            domain = await self.directory.domain(name)
+            if domain is not None:
+                return domain
+            name = name.partition(".")[2]
+        return None
 
     async def _find(self, address: Address, domain: Domain) -> tuple[Sequence[Target], str] | None:
         """The targets of a hosted address and its detail: exact, without detail, catch-all, postmaster."""
@@ -150,7 +160,8 @@ class Router:
             return domain.catch_all, ""
         if address.local_key == POSTMASTER:
             # RFC 5321 section 4.5.1: always there; for a domain without accounts the operator answers.
-            entry = await self.directory.lookup(Address(POSTMASTER, self.default_domain))
+            own = await self._own_domain()
+            entry = None if own is None else await self.directory.lookup(Address(POSTMASTER, own.name))
             return None if entry is None else (entry.targets, "")
         return None
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from everpost.delivery.queue.entry import Group
 from everpost.delivery.remote.destination import Destinations, Hop
 from everpost.delivery.remote.outcome import Outcome, Result
 from everpost.delivery.remote.send import Courier
@@ -24,12 +23,9 @@ ROW = QueueRow(
 )  # fmt: skip
 
 
-def group(*recipients: str, **more: object) -> Group:
-    return Group(
-        tuple(
-            replace_row(ROW, queue_id=number, recipient=recipient, **more)
-            for number, recipient in enumerate(recipients, 1)
-        )
+def group(*recipients: str, **more: object) -> tuple[QueueRow, ...]:
+    return tuple(
+        replace_row(ROW, queue_id=number, recipient=recipient, **more) for number, recipient in enumerate(recipients, 1)
     )
 
 
@@ -65,9 +61,9 @@ async def host(world: World, name: str = "mx", **more: object) -> FakeHost:
     return made
 
 
-async def send(world: World, which: Group, *names: str, raw: bytes = RAW) -> list[Outcome]:
+async def send(world: World, which: tuple[QueueRow, ...], *names: str, raw: bytes = RAW) -> list[Outcome]:
     outcomes = await world.courier(*(names or world.hosts)).send(which, raw)
-    return [outcomes[row.queue_id] for row in which.rows]
+    return [outcomes[row.queue_id] for row in which]
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +209,7 @@ async def test_smtputf8_is_asked_for_only_where_it_is_needed(
     world: World, row: dict[str, object], raw: bytes, needs: bool
 ) -> None:
     mx = await host(world, offers=("PIPELINING", "SMTPUTF8", "8BITMIME"))
-    entries = Group((replace_row(ROW, **row),))
+    entries = (replace_row(ROW, **row),)
     assert (await send(world, entries, raw=raw))[0].result is Result.DELIVERED
     assert ("SMTPUTF8" in mx.messages[0][0][0]) is needs
     mx.offers = ("PIPELINING", "8BITMIME")

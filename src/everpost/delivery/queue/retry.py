@@ -6,15 +6,16 @@ RFC 5321 section 4.5.4.1: at least 30 minutes between attempts after the first o
 import random
 from dataclasses import dataclass
 
+from everpost.delivery.lifetime import Lifetime
+
 RFCS = (5321,)
 
 _MINUTE = 60.0
 _HOUR = 3600.0
-_DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(Lifetime):
     """Times in seconds. The first interval is short: most refusals of that kind are greylisting or a restart."""
 
     intervals: tuple[float, ...] = (
@@ -27,7 +28,6 @@ class Schedule:
         4 * _HOUR,
     )
     """Before the second attempt, the third, ...; the last one repeats."""
-    lifetime: float = 5 * _DAY
     warn_after: float = 4 * _HOUR
     jitter: float = 0.1
     """Each interval is varied by up to this part, so that what failed together is not tried together."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from everpost.mailbox.content import Contents
 from everpost.store.feed import Feed
 from everpost.store.ports import Database, StoreUnavailable, Transaction
 from everpost.store.sql import contents, queue
+from everpost.store.sql.queue import QueueRow
 
 log = logger("delivery")
 
@@ -38,8 +39,8 @@ STOP_SECONDS = 10.0
 class Transport(Protocol):
     """What sends: `remote.send.Sender`, or a fake."""
 
-    async def send(self, group: Group, raw: bytes) -> Mapping[int, Outcome]:
-        """One attempt for all entries of the group; an outcome for each queue id. Bounded in time."""
+    async def send(self, rows: Sequence[QueueRow], raw: bytes) -> Mapping[int, Outcome]:
+        """One attempt for entries that can travel together; an outcome for each queue id. Bounded in time."""
         ...
 
 
@@ -215,7 +216,7 @@ class Runner:
         raw = b""
         try:
             raw = await self._read(group.first.content_id)
-            return raw, await self.transport.send(group, raw)
+            return raw, await self.transport.send(group.rows, raw)
         except EverpostError as error:
             log.warning("send.failed", queue_ids=ids, reason=error.text)
             return raw, dict.fromkeys(ids, later(error.text, "4.3.0"))

@@ -2,13 +2,12 @@
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from everpost.core.errors import EverpostError, Refused
 from everpost.core.log import logger
 from everpost.core.metrics import counter
-from everpost.delivery.queue.entry import Group
 from everpost.delivery.remote import letter
 from everpost.delivery.remote.destination import Destination, Destinations, Host
 from everpost.delivery.remote.outcome import Outcome, Result, classify, failed, later, status_for
@@ -16,6 +15,7 @@ from everpost.net.connect import connect
 from everpost.net.connection import Connection, ConnectionLost
 from everpost.smtp.client import CannotCarry, Interrupted, Outgoing, SendResult, SmtpClient
 from everpost.smtp.wire.client import BadReply
+from everpost.store.sql.queue import QueueRow
 
 RFCS = (3207, 5321, 7435)
 
@@ -46,25 +46,25 @@ class Courier:
     tls: ssl.SSLContext
     connect_seconds: float = CONNECT_SECONDS
 
-    async def send(self, group: Group, raw: bytes) -> Mapping[int, Outcome]:
-        """One attempt; an outcome for each queue id."""
+    async def send(self, rows: Sequence[QueueRow], raw: bytes) -> Mapping[int, Outcome]:
+        """One attempt for entries that can travel together; an outcome for each queue id."""
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
-                return await self._send(group, raw)
+                return await self._send(rows, raw)
         except TimeoutError:
             outcome = later("the attempt took too long", "4.4.7")
         except Refused as error:
             outcome = failed(error.text, error.status)
         except EverpostError as error:
             outcome = later(error.text, error.status)
-        return {row.queue_id: outcome for row in group.rows}
+        return {row.queue_id: outcome for row in rows}
 
-    async def _send(self, group: Group, raw: bytes) -> Mapping[int, Outcome]:
+    async def _send(self, rows: Sequence[QueueRow], raw: bytes) -> Mapping[int, Outcome]:
         """Raises Refused where the DNS says that it can never work, TryLater where it says nothing."""
-        message = letter.write(group.rows, raw)
-        destination = await self.destinations.find(group.first.destination)
+        message = letter.write(rows, raw)
+        destination = await self.destinations.find(rows[0].destination)
         outcomes = await self._try_hosts(destination, message)
-        return {row.queue_id: outcome for row, outcome in zip(group.rows, outcomes, strict=True)}
+        return {row.queue_id: outcome for row, outcome in zip(rows, outcomes, strict=True)}
 
     async def _try_hosts(self, destination: Destination, message: Outgoing) -> list[Outcome]:
         everybody = len(message.recipients)
