@@ -1,11 +1,11 @@
 """The HTTP side of a worker: its sockets, and what it says of its health."""
 
 import asyncio
-import socket
 from collections.abc import Callable
 
 from everpost.net.listen import bind
 from everpost.node.parts import Parts
+from everpost.node.places import usable
 from everpost.store.migrations import missing
 from everpost.store.ports import StoreUnavailable
 from everpost.web.kit.app import Health, make_app
@@ -16,19 +16,16 @@ LOOK_SECONDS = 2.0
 
 
 def servers_of(parts: Parts, metrics: Callable[[], bytes]) -> list[HttpServer]:
-    """HTTP and HTTPS, where they are wanted."""
+    """HTTP and HTTPS, where they are wanted. Raises OSError if a port cannot be had."""
     settings = parts.settings
     if "web" not in settings.node.roles:
         return []
     app = make_app(lambda: _health(parts), metrics)
     servers = []
-    for places, certificate in (
-        (settings.listen.http, None),
-        (settings.listen.https, (str(settings.tls.certificate), str(settings.tls.key))),
-    ):
-        sockets: list[socket.socket] = [bind(place.host, place.port, reuse_port=True) for place in places]
+    for places, context in ((settings.listen.http, None), (settings.listen.https, parts.certificates.context)):
+        sockets = [bind(place.host, place.port, reuse_port=True) for place in usable(places)]
         if sockets:
-            servers.append(HttpServer(app, sockets, certificate))
+            servers.append(HttpServer(app, sockets, context))
     return servers
 
 

@@ -13,7 +13,7 @@ from everpost.delivery.accept import Acceptor
 from everpost.delivery.bounces import Bounces
 from everpost.delivery.queue.claim import Claims
 from everpost.delivery.queue.retry import Schedule
-from everpost.delivery.queue.runner import Runner
+from everpost.delivery.queue.runner import Limits, Runner
 from everpost.delivery.queue.settle import Settler
 from everpost.delivery.remote.destination import Destinations, Hop
 from everpost.delivery.remote.send import Courier
@@ -64,6 +64,7 @@ class Parts:
         self.authenticator.close()
         self.feed.stop()
         await self.database.close()
+        await self.blobs.close()
 
 
 def certificates_of(settings: Settings) -> Certificates:
@@ -89,7 +90,9 @@ async def build(settings: Settings, name: str, feed_folder: Path | None = None) 
     directory = Directory(database, feed, clock)
     contents = Contents(blobs, clock, settings.storage.inline)
     deliverer = Deliverer(database, feed, clock)
-    schedule = Schedule(lifetime=settings.queue.lifetime, warn_after=settings.queue.warn_after)
+    schedule = Schedule(
+        intervals=settings.queue.retry, lifetime=settings.queue.lifetime, warn_after=settings.queue.warn_after
+    )
     router = Router(directory, settings.node.hostname)
     bounces = Bounces(router, contents, clock, chance, settings.node.hostname, schedule)
     return Parts(
@@ -126,7 +129,8 @@ def resolver_of(settings: Settings, clock: Clock) -> DnsResolver:
 def runner_of(parts: Parts) -> Runner:
     """What works through the queue."""
     settings = parts.settings
-    own = tuple(ipaddress.ip_network(each.host) for each in settings.listen.smtp if not _is_any(each.host))
+    # A stranger's MX may name this host's loopback; only a fake internet uses another port and lives there.
+    own = (*_LOOPBACK, *(ipaddress.ip_network(each.host) for each in settings.listen.smtp if not _is_any(each.host)))
     destinations = Destinations(
         parts.resolver,
         parts.chance,
@@ -152,7 +156,11 @@ def runner_of(parts: Parts) -> Runner:
             parts.bounces,
             parts.schedule,
         ),
+        Limits(sessions=settings.queue.sessions, sessions_per_destination=settings.queue.sessions_per_destination),
     )
+
+
+_LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
 
 def _is_any(host: str) -> bool:

@@ -11,7 +11,7 @@ from everpost.access.imap.wire.machine import ImapMachine
 from everpost.access.pop3.door import Pop3Door
 from everpost.access.pop3.serve import serve as serve_pop3
 from everpost.access.pop3.wire.server import Pop3Config
-from everpost.delivery.intake.door import Door, Memory, Policy
+from everpost.delivery.intake.door import Door, Memory, Policy, SessionLimits
 from everpost.delivery.intake.mx import MxPolicy
 from everpost.delivery.intake.rate import Allowance, MemoryLimiter, RateLimits
 from everpost.delivery.intake.room import Room
@@ -22,6 +22,7 @@ from everpost.net.connection import Connection
 from everpost.net.drive import drive
 from everpost.net.listen import Limits, Listener, Server
 from everpost.node.parts import Parts
+from everpost.node.places import usable
 from everpost.node.settings.model import HostPort
 from everpost.smtp.wire.server import ServerConfig
 
@@ -62,7 +63,7 @@ def services_of(parts: Parts) -> list[Service]:
 
 def _listeners(parts: Parts, places: Sequence[HostPort], tls: ssl.SSLContext | None = None) -> list[Listener]:
     proxies = tuple(ipaddress.ip_network(network) for network in parts.settings.listen.proxies)
-    return [Listener(place.host, place.port, tls, proxies) for place in places]
+    return [Listener(place.host, place.port, tls, proxies) for place in usable(places)]
 
 
 def _server(parts: Parts, name: str, handler: Callable[[Connection], Awaitable[None]], reject: bytes) -> Server:
@@ -94,6 +95,7 @@ def _door(parts: Parts, name: str, policy: Policy, memory: Memory, *, login: boo
         dates=Dates(parts.clock),
         certificates=parts.certificates,
         authenticator=parts.authenticator if login else None,
+        limits=SessionLimits(limits.silence, limits.content, limits.session),
         memory=memory,
         addresses_in_log=parts.settings.log.addresses,
     )
@@ -132,6 +134,7 @@ def _imap(parts: Parts, listeners: Sequence[Listener]) -> Service:
         hostname=parts.settings.node.hostname,
         allow_plaintext=parts.settings.login.plaintext_on_loopback,
         max_literal=parts.settings.limits.message,
+        idle_timeout=parts.settings.limits.idle,
     )
 
     async def handle(connection: Connection) -> None:

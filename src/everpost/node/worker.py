@@ -6,32 +6,34 @@ input ends (the supervisor is gone), and reads certificates again on SIGHUP.
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import uvloop
-from prometheus_client import CollectorRegistry, generate_latest, multiprocess
 
 from everpost.core.errors import EverpostError
 from everpost.core.log import logger
-from everpost.mailbox.upkeep import collect_orphans, prune_tombstones
 from everpost.net.tls import BadCertificate
-from everpost.node import http, logging
+from everpost.node import http, logging, numbers
+from everpost.node.jobs import upkeep
 from everpost.node.parts import Parts, build, runner_of
 from everpost.node.services import Service, services_of
 from everpost.node.settings.model import Settings
 from everpost.node.settings.read import load
 from everpost.store.open import open_relay
 from everpost.store.ports import StoreUnavailable
+from everpost.web.kit.server import HttpServer
 
 log = logger("node")
 
-# Sessions in the midst of a message have this long to finish after SIGTERM (seconds).
+# Sessions in the midst of a message have this long to finish after SIGTERM (seconds); less than the supervisor waits.
 GRACE_SECONDS = 20.0
-UPKEEP_SECONDS = 3600.0
+# Background work that failed is begun again after this (seconds).
+AGAIN_SECONDS = 5.0
 
 
 def main() -> None:
@@ -40,53 +42,68 @@ def main() -> None:
     settings = load(path)
     logging.configure(settings.log.format, settings.log.level, name)
     try:
-        uvloop.run(_run(settings, path, name))
+        uvloop.run(_run(settings, name))
     except (EverpostError, OSError) as error:
-        log.error("worker.failed", reason=str(error))
+        log.error("worker.failed", reason=str(error), cause=str(error.__cause__) if error.__cause__ else None)
         sys.exit(1)
 
 
-async def _run(settings: Settings, path: Path, name: str) -> None:
+async def _run(settings: Settings, name: str) -> None:
+    """Raises EverpostError, OSError if it cannot start."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stopping.set)
     loop.add_signal_handler(signal.SIGINT, stopping.set)
     _watch_supervisor(stopping.set)
     parts = await build(settings, name, settings.node.run_dir)
-    loop.add_signal_handler(signal.SIGHUP, _reload, parts, path)
-    services = services_of(parts)
     try:
-        async with asyncio.TaskGroup() as tasks:
-            background = [tasks.create_task(_always(work)) for work in _background(parts)]
-            runner = runner_of(parts) if "outbound" in settings.node.roles else None
-            running = tasks.create_task(runner.run()) if runner is not None else None
-            for service in services:
-                await service.server.start(service.listeners, reuse_port=True)
-            servers = http.servers_of(parts, _metrics)
-            serving = [tasks.create_task(server.run()) for server in servers]
-            _say_ready()
-            log.info("worker.ready", services=[service.server.name for service in services])
-            await stopping.wait()
-            log.info("worker.stopping")
-            for server in servers:
-                server.stop()
-            await _stop(services)
-            if runner is not None and running is not None:
-                await runner.stop(GRACE_SECONDS)
-                await running
-            for task in (*background, *serving):
-                task.cancel()
+        loop.add_signal_handler(signal.SIGHUP, _reload, parts)
+        services = services_of(parts)
+        servers = http.servers_of(parts, numbers.collect)
+        for service in services:
+            await service.server.start(service.listeners, reuse_port=True)
+        await _work(parts, services, servers, stopping)
     finally:
         await parts.close()
     log.info("worker.stopped")
 
 
-async def _stop(services: list[Service]) -> None:
+async def _work(
+    parts: Parts, services: Sequence[Service], servers: Sequence[HttpServer], stopping: asyncio.Event
+) -> None:
+    """Everything that runs until `stopping`, and its clean end."""
+    async with asyncio.TaskGroup() as tasks:
+        background = [tasks.create_task(_always(work)) for work in _background(parts)]
+        serving = [tasks.create_task(server.run()) for server in servers]
+        runner = runner_of(parts) if "outbound" in parts.settings.node.roles else None
+        running = None if runner is None else tasks.create_task(runner.run())
+        # What is there now stays: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        _say_ready()
+        log.info("worker.ready", services=[service.server.name for service in services])
+        await stopping.wait()
+        log.info("worker.stopping")
+        for server in servers:
+            server.stop()
+        ends = [_stop(service) for service in services]
+        if runner is not None:
+            ends.append(runner.stop(GRACE_SECONDS))
+        await asyncio.gather(*ends)
+        if running is not None:
+            # It gives its leases back.
+            await running
+        if serving:
+            await asyncio.wait(serving, timeout=GRACE_SECONDS)
+        for task in (*background, *serving):
+            task.cancel()
+
+
+async def _stop(service: Service) -> None:
     """No new sessions; those there are end by themselves, or are cut after the grace."""
-    for service in services:
-        service.server.close()
-        service.close()
-    await asyncio.gather(*(service.server.stop(GRACE_SECONDS) for service in services))
+    service.server.close()
+    service.close()
+    await service.server.stop(GRACE_SECONDS)
 
 
 def _background(parts: Parts) -> list[Callable[[], Awaitable[None]]]:
@@ -97,7 +114,7 @@ def _background(parts: Parts) -> list[Callable[[], Awaitable[None]]]:
         parts.feed.relay = relay
         works.append(relay.run)
     if "jobs" in parts.settings.node.roles:
-        works.append(lambda: _upkeep(parts))
+        works.append(lambda: upkeep(parts))
     return works
 
 
@@ -110,29 +127,16 @@ async def _always(work: Callable[[], Awaitable[None]]) -> None:
             log.warning("work.postponed", reason=error.text)
         except Exception:
             log.exception("work.broken")
-        await asyncio.sleep(5.0)
+        await asyncio.sleep(AGAIN_SECONDS)
 
 
-async def _upkeep(parts: Parts) -> None:
-    """Once an hour, by one worker of the cluster."""
-    while True:
-        await asyncio.sleep(parts.chance.uniform(60.0, 300.0))
-        lease = await parts.leases.acquire("upkeep", UPKEEP_SECONDS)
-        if lease is not None:
-            # The lease is kept to its end: that is what makes it once an hour.
-            await prune_tombstones(parts.database, parts.clock)
-            await collect_orphans(parts.database, parts.blobs, parts.clock)
-
-
-def _reload(parts: Parts, path: Path) -> None:
-    """SIGHUP: certificates and what of the settings can change while running."""
+def _reload(parts: Parts) -> None:
+    """SIGHUP: certificates. For other settings the supervisor starts new workers."""
     try:
         parts.certificates.reload()
-        settings = load(path)
-        logging.configure(settings.log.format, settings.log.level, parts.worker.split("/")[1])
-        log.info("settings.reloaded")
-    except (BadCertificate, EverpostError) as error:
-        log.error("settings.refused", reason=str(error))
+        log.info("certificates.reloaded", until=parts.certificates.not_after.isoformat())
+    except BadCertificate as error:
+        log.error("certificates.refused", reason=error.text)
 
 
 def _watch_supervisor(gone: Callable[[], None]) -> None:
@@ -156,14 +160,6 @@ def _say_ready() -> None:
         with contextlib.suppress(OSError):
             os.write(int(number), b"ready\n")
             os.close(int(number))
-
-
-def _metrics() -> bytes:
-    """The sum over the node's workers."""
-    registry = CollectorRegistry()
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
 
 
 if __name__ == "__main__":

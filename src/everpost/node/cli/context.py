@@ -21,11 +21,12 @@ from everpost.delivery.service import QueueService
 from everpost.mailbox.account import Mailboxes
 from everpost.mailbox.content import Contents
 from everpost.mailbox.deliver import Deliverer
+from everpost.node.identity import hand_over
 from everpost.node.settings.model import Settings
 from everpost.node.settings.read import load
 from everpost.store.blobs.open import open_blobs
 from everpost.store.feed import Feed
-from everpost.store.migrations import migrate
+from everpost.store.migrations import migrate, missing
 from everpost.store.open import open_database, open_relay
 
 T = TypeVar("T")
@@ -56,6 +57,13 @@ def settings_path(given: Path | None) -> Path:
     raise Refused("there is no settings file; make one with: everpost init DIR")
 
 
+def settings_of(given: Path | None) -> Settings:
+    """The node's settings, read as the user the node runs as. Raises BadSettings, Refused."""
+    settings = load(settings_path(given))
+    hand_over(settings)
+    return settings
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """The services that commands call."""
@@ -69,11 +77,12 @@ class Tools:
 @asynccontextmanager
 async def tools(path: Path | None) -> AsyncIterator[Tools]:
     """Open the stores. Raises BadSettings, StoreUnavailable."""
-    settings = load(settings_path(path))
+    settings = settings_of(path)
     clock, chance = SystemClock(), random.SystemRandom()
     database = await open_database(settings.database_url)
     try:
-        await migrate(database)
+        if await missing(database):
+            await migrate(database)
         # A running node of this machine hears of changes through its folder; others through the relay.
         folder = settings.node.run_dir if settings.node.run_dir.is_dir() else None
         feed = Feed(folder, f"cli-{os.getpid()}")

@@ -90,7 +90,7 @@ async def _run(plan: Plan) -> None:
     settings = load(path)
     logging.configure(settings.log.format, settings.log.level, "supervisor")
     await _fill(plan, settings.database_url)
-    supervisor = Supervisor(settings, path)
+    supervisor = Supervisor(settings, path, patience=0.0)
     ready = asyncio.Event()
     announcing = asyncio.ensure_future(_announce(plan, ready))
     try:
@@ -130,7 +130,7 @@ def _write_settings(plan: Plan) -> Path:
                 "recipients_per_hour": 10_000_000,
             },
             "login": {"plaintext_on_loopback": True},
-            "log": {"format": "console", "level": "info", "addresses": True},
+            "log": {"format": "console" if sys.stderr.isatty() else "json", "level": "info", "addresses": True},
         }
     )
     path = folder / "everpost.toml"

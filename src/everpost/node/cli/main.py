@@ -1,6 +1,7 @@
 """The command line: `everpost`.
 
-Exit codes: 0 done; 1 refused or not found; 2 wrong usage; 3 `check` found faults; 4 temporarily unavailable.
+Exit codes: 0 done; 1 refused or not found; 2 wrong usage; 3 faults in the settings, or found by `check`;
+4 try again later.
 """
 
 import sys
@@ -11,6 +12,7 @@ from everpost import __version__
 from everpost.core.errors import Broken, EverpostError, TryLater
 from everpost.node.cli import account, address, demo, domain, password, queue, serve
 from everpost.node.cli.output import show
+from everpost.node.settings.read import BadSettings
 
 app = typer.Typer(
     name="everpost",
@@ -21,7 +23,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Everpost: a mail cluster of equal nodes.\n\nA first look: [bold]everpost demo[/bold]. "
     "A real node: [bold]everpost init DIR[/bold], then [bold]everpost serve[/bold].\n\n"
-    "Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 faults found by check, 4 try again later.",
+    "Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 3 faults in the settings or found by check, "
+    "4 try again later.",
 )
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
@@ -43,9 +46,9 @@ def main() -> None:
     """Run a command; errors become one line and an exit code."""
     try:
         app()
-    except TryLater as error:
-        _fail(error, 4)
-    except Broken as error:
+    except BadSettings as error:
+        _fail(error, 3)
+    except (TryLater, Broken) as error:
         _fail(error, 4)
     except EverpostError as error:
         _fail(error, 1)

@@ -6,9 +6,8 @@ from pathlib import Path
 import uvloop
 
 from everpost.node import logging
-from everpost.node.cli.context import JsonOption, SettingsOption, settings_path
+from everpost.node.cli.context import JsonOption, SettingsOption, settings_of, settings_path
 from everpost.node.cli.output import show
-from everpost.node.settings.read import load
 from everpost.node.supervisor import Supervisor
 from everpost.store.migrations import migrate as migrate_database
 from everpost.store.open import open_database
@@ -20,7 +19,7 @@ def serve(settings: SettingsOption = None) -> None:
     SIGTERM stops with grace, SIGHUP reads certificates and settings again.
     """
     path = settings_path(settings).absolute()
-    loaded = load(path)
+    loaded = settings_of(path)
     logging.configure(loaded.log.format, loaded.log.level, "supervisor")
     uvloop.run(Supervisor(loaded, path).run())
 
@@ -32,7 +31,7 @@ def migrate(settings: SettingsOption = None, json: JsonOption = False) -> None:
 
 
 async def _migrate(path: Path | None) -> list[str]:
-    database = await open_database(load(settings_path(path)).database_url)
+    database = await open_database(settings_of(path).database_url)
     try:
         return await migrate_database(database)
     finally:

@@ -49,6 +49,13 @@ class NodeSection:
     name: str = setting("The node's name inside the cluster; the hostname if empty.", "")
     roles: tuple[str, ...] = setting("What this node does: any of " + ", ".join(ROLES) + ".", ROLES)
     workers: int = setting("Worker processes; 0 for one per core.", 0)
+    user: str = setting(
+        "The user that the node runs as when it is started by root; ports below 1024 stay possible. Empty: whoever "
+        "starts it.",
+        "",
+        example="everpost",
+    )
+    group: str = setting("Its group; the user's own if empty.", "")
     data_dir: Path = setting("Where the embedded database and blobs lie.", Path("/var/lib/everpost"))
     run_dir: Path = setting("Where sockets and metrics of the running node lie.", Path("/run/everpost"))
 
@@ -118,9 +125,15 @@ class LimitsSection:
     errors: int = setting("Refused commands in one SMTP session.", 20)
     connections: int = setting("Connections to one service, per worker.", 10_000)
     connections_per_address: int = setting("The same for one client; IPv6 counts by /64.", 100)
+    silence: Seconds = setting("How long an SMTP client may say nothing.", Seconds(300.0))
+    content: Seconds = setting("How long one message's bytes may take to come.", Seconds(1800.0))
+    session: Seconds = setting("After this no new message is begun in an SMTP session.", Seconds(7200.0))
+    idle: Seconds = setting("How long an IMAP client may say nothing.", Seconds(1800.0))
     incoming: Size = setting("Messages being received, all together, per worker.", Size(512 * 1024 * 1024))
-    messages_per_hour: int = setting("What one account may send.", 500)
-    recipients_per_hour: int = setting("To how many recipients.", 2_000)
+    messages_per_hour: int = setting(
+        "What one account may submit, half of it at once; each worker counts for itself.", 500
+    )
+    recipients_per_hour: int = setting("To how many recipients, likewise.", 2_000)
     quota: Size = setting("Quota of new accounts that name none; 0 for no limit.", Size(0))
 
 
@@ -128,8 +141,14 @@ class LimitsSection:
 class QueueSection:
     """Mail to other servers."""
 
+    retry: tuple[Seconds, ...] = setting(
+        "Pauses before the second attempt, the third and so on; the last one repeats.",
+        tuple(Seconds(minutes * 60.0) for minutes in (1, 5, 15, 30, 60, 120, 240)),
+    )
     lifetime: Seconds = setting("How long delivery is tried.", Seconds(5 * 24 * 3600.0))
     warn_after: Seconds = setting("When the sender is told of a delay.", Seconds(4 * 3600.0))
+    sessions: int = setting("Sessions with other servers at a time, per worker.", 50)
+    sessions_per_destination: int = setting("The same for one domain.", 5)
     port: int = setting("The port other servers listen on; other than 25 only for tests.", 25)
     routes: tuple[str, ...] = setting(
         'Hosts in place of a domain\'s MX: "domain host:port", with * for all domains.',

@@ -42,6 +42,19 @@ class BadSettings(Refused):
         self.faults = faults
 
 
+_AT_LEAST_ONE = {
+    "limits": (
+        "recipients",
+        "messages",
+        "connections",
+        "connections_per_address",
+        "messages_per_hour",
+        "recipients_per_hour",
+    ),
+    "queue": ("sessions", "sessions_per_destination", "port"),
+}
+
+
 class _Wrong(Exception):
     """What was expected instead."""
 
@@ -146,9 +159,11 @@ def _check(settings: Settings, lines: Mapping[str, int], faults: list[Fault]) ->
             ipaddress.ip_network(network)
         except ValueError:
             fault("listen.proxies", f"{network!r} is no network such as 10.0.0.0/24")
-    for name in ("recipients", "messages", "connections", "connections_per_address"):
-        if getattr(settings.limits, name) < 1:
-            fault(f"limits.{name}", "is at least 1")
+    for section, names in _AT_LEAST_ONE.items():
+        for name in names:
+            if getattr(getattr(settings, section), name) < 1:
+                fault(f"{section}.{name}", "is at least 1")
+    _check_places(settings, fault)
     if settings.login.plaintext_on_loopback:
         plain = (*settings.listen.submission, *settings.listen.imap, *settings.listen.pop3)
         if any(not _is_loopback(place.host) for place in plain):
@@ -161,6 +176,28 @@ def _check(settings: Settings, lines: Mapping[str, int], faults: list[Fault]) ->
             host_port(words[1], default_port=25)
         except _Wrong:
             fault("queue.routes", f'{route!r} is not "domain host:port"')
+
+
+def _check_places(settings: Settings, fault: Callable[[str, str], None]) -> None:
+    """Two services at one place would share its connections by chance, because workers share their ports."""
+    taken: dict[HostPort, str] = {}
+    for field in dataclasses.fields(settings.listen):
+        if field.name == "proxies":
+            continue
+        for place in getattr(settings.listen, field.name):
+            if not _is_address(place.host):
+                fault(f"listen.{field.name}", f"{place.host!r} is no IP address; 0.0.0.0 and [::] mean all")
+            elif place.port and place in taken:
+                fault(f"listen.{field.name}", f"{place} is used by {taken[place]} too")
+            taken[place] = field.name
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_loopback(host: str) -> bool:
@@ -243,6 +280,12 @@ def _seconds(value: Any) -> Seconds:
     return Seconds(float(found.group(1)) * _TIMES[found.group(2) or "s"])
 
 
+def _many_seconds(value: Any) -> tuple[Seconds, ...]:
+    if not isinstance(value, list) or not value:
+        raise _Wrong('expected a list of times such as ["5 m", "1 h"]')
+    return tuple(_seconds(each) for each in value)
+
+
 def _path(value: Any) -> Path:
     return Path(_text(value))
 
@@ -266,6 +309,7 @@ _READERS: dict[Any, Callable[[Any], Any]] = {
     Size: size,
     Seconds: _seconds,
     tuple[str, ...]: _texts,
+    tuple[Seconds, ...]: _many_seconds,
     tuple[HostPort, ...]: _host_ports,
     tuple[CertificatePair, ...]: _pairs,
 }

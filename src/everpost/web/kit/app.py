@@ -1,5 +1,6 @@
 """The HTTP application of a node: health for load balancers, metrics for Prometheus."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ class Health:
 
 
 def make_app(health: Callable[[], Awaitable[Health]], metrics: Callable[[], bytes]) -> Starlette:
-    """`health` is asked at every look, so it must be cheap and bounded in time."""
+    """`health` is asked at every look, so it must be cheap and bounded in time; `metrics` runs in a thread."""
 
     async def live(_: Request) -> Response:
         return PlainTextResponse("live\n")
@@ -30,7 +31,8 @@ def make_app(health: Callable[[], Awaitable[Health]], metrics: Callable[[], byte
         return JSONResponse({"ready": False, "why": answer.why}, status_code=503)
 
     async def numbers(_: Request) -> Response:
-        return Response(metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        text = await asyncio.to_thread(metrics)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return Starlette(
         routes=[

@@ -2,10 +2,14 @@
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 
 import uvicorn
 from starlette.applications import Starlette
+
+# What runs at a stop has this long to finish (seconds).
+GRACE_SECONDS = 5
 
 
 class _Server(uvicorn.Server):
@@ -18,24 +22,23 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Serves an application on some sockets until stopped."""
 
-    def __init__(
-        self,
-        app: Starlette,
-        sockets: Sequence[socket.socket],
-        certificate: tuple[str, str] | None = None,
-    ) -> None:
-        """`certificate` is the paths of certificate and key, for HTTPS."""
+    def __init__(self, app: Starlette, sockets: Sequence[socket.socket], context: ssl.SSLContext | None = None) -> None:
+        """`sockets` are bound, not yet listening; `context` makes it HTTPS."""
         config = uvicorn.Config(
             app,
+            loop="none",
+            http="h11",
+            ws="none",
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             lifespan="off",
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=GRACE_SECONDS,
             limit_concurrency=1000,
             h11_max_incomplete_event_size=16 * 1024,
-            ssl_certfile=certificate[0] if certificate else None,
-            ssl_keyfile=certificate[1] if certificate else None,
+            # The mail ports' own context: SNI and reloading work the same here.
+            ssl_context_factory=None if context is None else lambda _config, _default: context,
         )
         self._server = _Server(config)
         self._sockets = list(sockets)
