@@ -211,10 +211,10 @@ async def test_lost_after_the_end_of_data_it_may_have_been_taken(lost: bytes | B
 
 
 async def test_lost_in_the_content() -> None:
-    client, wire = await opened(b"250 a\r\n250 b\r\n354 go\r\n")
+    client, wire = await opened(b"250 a\r\n250 b\r\n354 go\r\n", b"", offers=b"250-mx\r\n250 PIPELINING\r\n")
     wire.drain_fails = True
     with pytest.raises(Interrupted) as caught:
-        await client.send(ONE)
+        await client.send(Outgoing("", (Rcpt("b@example.org"),), b"x" * 1_000_000))
     assert not caught.value.outcome_unknown
 
 
