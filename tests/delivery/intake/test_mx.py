@@ -110,6 +110,9 @@ async def test_circles_are_cut(doors: Doors, house: House) -> None:
     assert (await client.data(b"Received: from x by y; z\r\n" * 100 + MESSAGE)).startswith("554 5.4.6")
     await client.mail("a@far.test", "fwd@here.test")
     assert (await client.data(b"delivered-to: Fwd@Here.test\r\n" + MESSAGE)).startswith("554 5.4.6")
+    await house.directory.add_address(address("list@here.test"), [address("fwd@here.test"), address("anna@here.test")])
+    await client.mail("a@far.test", "list@here.test")
+    assert (await client.data(b"Delivered-To: fwd@here.test\r\n" + MESSAGE)).startswith("554 5.4.6")
     # An address that keeps mail here cannot be part of a circle.
     await client.mail("a@far.test", "anna@here.test")
     assert (await client.data(b"Delivered-To: anna@here.test\r\n" + MESSAGE)).startswith("250")
@@ -130,7 +133,7 @@ async def test_a_forward_enters_the_queue_with_the_senders_wishes(doors: Doors, 
         "a@from.test", "fwd@here.test NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;old+40x", options=" RET=HDRS ENVID=id+2B1"
     )
     assert all(reply.startswith("250") for reply in replies)
-    assert (await client.data(MESSAGE)).startswith("250")
+    assert (await client.data(MESSAGE)).startswith("250 2.0.0 queued as ")
     rows = await house.database.query(
         """SELECT destination, reverse_path, recipient, forwarded_by, notify, orcpt, ret, envid, account_id
            FROM queue_entry"""

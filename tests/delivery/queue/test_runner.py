@@ -205,6 +205,16 @@ async def test_at_a_stop_what_is_not_sent_is_given_back_at_once(post: Post, tran
     assert [tuple(row) for row in rows] == [("", 0, 0)]
 
 
+async def test_at_a_stop_what_waits_for_its_turn_is_given_back_too(post: Post, transport: FakeTransport) -> None:
+    transport.hold = asyncio.Event()
+    for number in range(4):
+        await post.put(f"user{number}@far.test", number=number)
+    async with post.running(post.worker("one", sessions_per_destination=1, batch=10)):
+        await post.until(lambda: transport.running == 1)
+    rows = await post.house.database.query("SELECT lease_owner, lease_until, attempts FROM queue_entry")
+    assert {tuple(row) for row in rows} == {("", 0, 0)}
+
+
 async def test_an_outcome_outlives_an_absent_store(
     post: Post, transport: FakeTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -72,6 +72,9 @@ class Session:
                 door=self._door.name,
                 peer=self._connection.peer.host,
                 command=command,
+                path=event.path
+                if self._door.addresses_in_log and isinstance(event, events.Mail | events.Recipient)
+                else None,
                 reply=str(reply),
                 cause=repr(error.__cause__) if error.__cause__ else None,
             )
@@ -171,8 +174,8 @@ class Session:
             if taking.overflowed:
                 self._machine.reply(_MEMORY)
                 return
-            kept = await taking.keep(self._sender, tuple(self._recipients), self._connection, self.hello, self.account)
-            self._machine.reply(Reply(250, "2.0.0", f"kept as {kept}"))
+            done = await taking.keep(self._sender, tuple(self._recipients), self._connection, self.hello, self.account)
+            self._machine.reply(Reply(250, "2.0.0", done))
         finally:
             self._forget()
         if self._door.closing:

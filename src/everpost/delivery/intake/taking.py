@@ -54,7 +54,7 @@ class Taking:
         hello: events.Hello,
         account: Account | None,
     ) -> str:
-        """Check the message, give it trace fields and hand it over; return its id once it is durable.
+        """Check the message, give it trace fields and hand it over; say how once it is durable: `kept as <id>`.
 
         Raises Refused, TryLater.
         """
@@ -91,4 +91,4 @@ class Taking:
             refused=accepted.refused,
             **facts,
         )
-        return public_id
+        return f"kept as {public_id}" if accepted.local else f"queued as {public_id}"

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from everpost.core.clock import Clock, milliseconds
+from everpost.core.errors import EverpostError
 from everpost.core.log import logger
-from everpost.store.ports import Database, StoreUnavailable, Transaction
+from everpost.store.ports import Database, Transaction
 from everpost.store.sql import queue
 from everpost.store.sql.queue import QueueRow
 
@@ -112,7 +113,7 @@ class Claims:
 
         try:
             await self.database.write(work)
-        except StoreUnavailable as error:
+        except EverpostError as error:
             log.warning("leases.kept", queue_ids=ids, reason=error.text)
 
     async def give_back_all(self) -> None:

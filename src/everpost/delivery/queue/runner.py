@@ -129,8 +129,8 @@ class Runner:
                 return min(max(wait, 0.05), self.poll_seconds)
             taken_at = self.clock.monotonic()
             rows = await self.claims.take(room, busy)
-        except StoreUnavailable as error:
-            log.warning("queue.unavailable", reason=error.text)
+        except EverpostError as error:
+            log.warning("queue.unavailable", reason=error.text, cause=repr(error.__cause__))
             return AWAY_SECONDS
         for group in groups(rows):
             claim = self.claims.hold(group.rows, taken_at)
@@ -155,8 +155,8 @@ class Runner:
             await asyncio.sleep(self.renew_seconds)
             try:
                 await self.claims.renew()
-            except StoreUnavailable as error:
-                log.warning("leases.unrenewed", reason=error.text)
+            except EverpostError as error:
+                log.warning("leases.unrenewed", reason=error.text, cause=repr(error.__cause__))
 
     async def _work(self, group: Group, claim: Claim) -> None:
         """Everything for one group; never raises but for cancellation."""
@@ -166,6 +166,12 @@ class Runner:
             # The destination first: whoever waits for a slow host takes nobody else's session.
             async with slots, self._sessions:
                 await self._attempt(group, claim)
+        except asyncio.CancelledError:
+            # At a stop: nobody is left to say what came of it.
+            await self.claims.give_back([claim])
+            raise
+        except Exception:
+            log.exception("job.broken", queue_ids=claim.ids)
         finally:
             self.claims.drop(claim)
             self._busy[destination] -= 1
@@ -186,10 +192,6 @@ class Runner:
         except TimeoutError:
             log.warning("lease.ended", queue_ids=claim.ids)
             return
-        except asyncio.CancelledError:
-            # At a stop: nobody is left to say what came of it.
-            await self.claims.give_back([claim])
-            raise
         finally:
             claim.timeout = None
         job = asyncio.current_task()
