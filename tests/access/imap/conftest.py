@@ -1,9 +1,10 @@
 """A server in memory, and one on each database engine."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog.testing
 
 from everpost.store.migrations import migrate
 from everpost.store.open import open_database
@@ -20,3 +21,10 @@ async def make_world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
     await migrate(database)
     yield lambda **settings: real_world(database, **settings)
     await database.close()
+
+
+@pytest.fixture(autouse=True, scope="package")
+def quiet() -> Iterator[None]:
+    """Thousands of sessions log in here."""
+    with structlog.testing.capture_logs():
+        yield

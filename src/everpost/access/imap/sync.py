@@ -14,19 +14,19 @@ RFCS = (2180, 3501, 7162, 9051)
 GONE = "The selected mailbox was deleted"
 
 
-async def tell(session: "Session", *, expunges: bool) -> bool:
-    """Say what this session's client has not been told; whether anything was said. Raises StoreUnavailable.
+async def tell(session: "Session", *, expunges: bool) -> frozenset[int]:
+    """Say what this session's client has not been told; the UIDs whose flags were. Raises StoreUnavailable.
 
     If the mailbox was deleted, the connection ends with BYE (RFC 2180 section 3.3): a client has no way to
     learn otherwise that it is back in the authenticated state, and every client knows how to reconnect.
     """
     selected = session.selected
     if selected is None:
-        return False
+        return frozenset()
     changes = await selected.view.sync(expunges)
     if changes.gone:
         session.bye(GONE)
-        return True
+        return frozenset()
     lines = [b"* %d EXPUNGE\r\n" % number for number in changes.expunged]
     if changes.exists is not None:
         lines.append(b"* %d EXISTS\r\n" % changes.exists)
@@ -36,10 +36,9 @@ async def tell(session: "Session", *, expunges: bool) -> bool:
         if selected.new_flags(name for _, record in changes.flags for name in record.flags):
             lines.append(selected.flags_line())
         lines.extend(flags_line(session, sequence, record, uid=True) for sequence, record in changes.flags)
-    if not lines:
-        return False
-    session.machine.send(b"".join(lines))
-    return True
+    if lines:
+        session.machine.send(b"".join(lines))
+    return frozenset(record.uid for _, record in changes.flags)
 
 
 def recent(selected: "Selected") -> int:

@@ -28,26 +28,33 @@ async def run(session: "Session", command: Command) -> Outcome:
     if request.unchanged_since is not None:
         session.enable_condstore()
     # What others changed is told first, so that what the client knows now can be compared with what comes of it.
-    await sync.tell(session, expunges=False)
+    told = await sync.tell(session, expunges=False)
     if session.finished:
         return no("The mailbox is gone", b"NONEXISTENT")
     if not chosen.uids:
         return ok("STORE completed")
-    expected = _expected(selected, chosen, request) if request.silent else {}
+    expected = _expected(selected, chosen, request, told) if request.silent else {}
     stored = await selected.view.store(chosen.uids, request.op, request.flags, request.unchanged_since)
     _tell(session, selected, request, stored, expected, uid=command.is_uid)
     return _outcome(selected, chosen, stored, uid=command.is_uid)
 
 
-def _expected(selected: Selected, chosen: Chosen, request: Store) -> dict[int, frozenset[str]]:
-    """The flags that the client will believe in if it is told nothing."""
+def _expected(
+    selected: Selected, chosen: Chosen, request: Store, told: frozenset[int]
+) -> dict[int, frozenset[str]]:
+    """The flags that the client will believe in if it is told nothing.
+
+    Messages that this very answer has told of are left out: a client that took its own change for done when
+    it sent the command would now believe in the flags from before it.
+    """
+    silent = [uid for uid in chosen.uids if uid not in told]
     match request.op:
         case "set":
-            return dict.fromkeys(chosen.uids, request.flags)
+            return dict.fromkeys(silent, request.flags)
         case "add":
-            return {uid: selected.view.record(uid).flags | request.flags for uid in chosen.uids}
+            return {uid: selected.view.record(uid).flags | request.flags for uid in silent}
         case _:
-            return {uid: selected.view.record(uid).flags - request.flags for uid in chosen.uids}
+            return {uid: selected.view.record(uid).flags - request.flags for uid in silent}
 
 
 def _tell(

@@ -134,7 +134,6 @@ class ImapMachine:
         """Bytes of the literal that is coming."""
         self._missing -= len(data)
         if self._fault is not None:
-            self._wasted += len(data)
             return
         if not self._missing and not self._literal:
             self._literals.append(data)
@@ -166,16 +165,25 @@ class ImapMachine:
 
     def _check_partial(self) -> Event | None:
         """A line without an end: what is too long is dropped while it comes, but for what may announce a literal."""
-        limit = self.limits.line if self._expecting else self.limits.command - self._length
-        if len(self._input) > max(limit, 0) + _TAIL:
+        if self._fault is not None:
+            limit = 0
+        else:
+            limit = self.limits.line if self._expecting else max(self.limits.command - self._length, 0)
+        if len(self._input) > limit + _TAIL:
             if not self._pieces:
                 self._pieces.append(bytes(self._input[:512]))
             self._fault = self._fault or Fault.TOO_LONG
             dropped = len(self._input) - _TAIL
-            self._wasted += dropped
             del self._input[:dropped]
             self._scanned = len(self._input)
-        return Hopeless() if self._wasted > self.limits.waste else None
+            if self._waste(dropped):
+                return Hopeless()
+        return None
+
+    def _waste(self, size: int) -> bool:
+        """So many bytes are passed over; whether that is too much."""
+        self._wasted += size
+        return self._wasted > self.limits.waste
 
     def _line(self, line: bytes) -> Event | None:
         """A line is there; it may be the last of a command."""
@@ -187,18 +195,18 @@ class ImapMachine:
         self._length += len(line)
         if self._fault is None:
             self._fault = self._find_fault(line, whole=whole)
-        else:
-            self._wasted += len(line)
+        if self._fault is not None and self._waste(len(line)):
+            return Hopeless()
         announced = _LITERAL.search(line, max(len(line) - _TAIL, 0)) if line.endswith(b"}") else None
         if announced is not None:
             return self._announce(int(announced.group(1)), waits=not announced.group(2))
         return self._complete()
 
     def _find_fault(self, line: bytes, *, whole: bool) -> Fault | None:
-        if not whole:
-            return Fault.BARE_LF
         if self._length > self.limits.command:
             return Fault.TOO_LONG
+        if not whole:
+            return Fault.BARE_LF
         if b"\0" in line:
             return Fault.NUL
         if len(self._pieces) == 1 and not _HEAD.match(line):
@@ -207,9 +215,13 @@ class ImapMachine:
 
     def _expected(self, line: bytes, *, whole: bool) -> Event:
         self._expecting = False
-        fault = self._fault or (None if whole else Fault.BARE_LF)
+        fault = self._fault
         if fault is None and len(line) > self.limits.line:
             fault = Fault.TOO_LONG
+        if fault is None and not whole:
+            fault = Fault.BARE_LF
+        if fault is not None and self._waste(len(line)):
+            return Hopeless()
         self._forget()
         return Line(line) if fault is None else Malformed(None, None, fault)
 
@@ -221,7 +233,7 @@ class ImapMachine:
             if waits:
                 # It is not asked for, and so the client takes the answer and sends no more of the command.
                 return self._malformed()
-            if self._wasted + size > self.limits.waste:
+            if self._waste(size):
                 return Hopeless()
             self._missing = size
             return None
