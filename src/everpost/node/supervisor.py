@@ -61,6 +61,8 @@ class Supervisor:
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _hurry: asyncio.Event = field(default_factory=asyncio.Event)
     _reload: asyncio.Event = field(default_factory=asyncio.Event)
+    _reloaded_at: float = 0.0
+    """When workers were last told to read certificates again, by the event loop's clock."""
     _served: bool = False
     """Some worker was ready once."""
     _tasks: asyncio.TaskGroup = field(init=False)
@@ -209,6 +211,9 @@ class Supervisor:
     async def _note_ready(self, worker: WorkerProcess) -> None:
         if await worker.wait_ready(READY_SECONDS):
             self._served = True
+            if self._reloaded_at > worker.started_at:
+                # It may have read them too early, and could not be told before.
+                worker.signal(signal.SIGHUP)
 
     def _bury(self, worker: WorkerProcess) -> None:
         numbers.bury(self._metrics, worker.pid)
@@ -263,8 +268,9 @@ class Supervisor:
         text = await asyncio.to_thread(self.path.read_text)
         settings = parse(text, str(self.path))
         if settings == self.settings:
+            self._reloaded_at = asyncio.get_running_loop().time()
             for place in self._places:
-                if place.worker is not None:
+                if place.worker is not None and place.worker.ready.is_set():
                     place.worker.signal(signal.SIGHUP)
             return
         before = self.settings

@@ -7,7 +7,7 @@ import typer
 
 from everpost.accounts import passwords
 from everpost.node.cli.context import JsonOption, SettingsOption, Tools, address, run
-from everpost.node.cli.output import show, show_list, size
+from everpost.node.cli.output import aligned, show, show_list, size
 from everpost.node.settings.read import read_size
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: mailboxes with an owner.")
@@ -93,7 +93,7 @@ def show_(account: str, settings: SettingsOption = None, json: JsonOption = Fals
         }
 
     values = run(settings, work)
-    show(values, json=json, plain="\n".join(f"{key:12} {value}" for key, value in values.items()))
+    show(values, json=json, plain=aligned(values))
 
 
 @app.command()

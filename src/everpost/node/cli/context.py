@@ -75,9 +75,8 @@ class Tools:
 
 
 @asynccontextmanager
-async def tools(path: Path | None) -> AsyncIterator[Tools]:
-    """Open the stores. Raises BadSettings, StoreUnavailable."""
-    settings = settings_of(path)
+async def tools(settings: Settings) -> AsyncIterator[Tools]:
+    """Open the stores, their schema brought up to date. Raises StoreUnavailable."""
     clock, chance = SystemClock(), random.SystemRandom()
     database = await open_database(settings.database_url)
     try:
@@ -110,10 +109,11 @@ async def tools(path: Path | None) -> AsyncIterator[Tools]:
 
 
 def run(path: Path | None, work: Callable[[Tools], Awaitable[T]]) -> T:
-    """Run one command's work with the stores open."""
+    """Run one command's work with the stores open. Raises BadSettings, StoreUnavailable and what `work` raises."""
+    settings = settings_of(path)
 
     async def with_tools() -> T:
-        async with tools(path) as opened:
+        async with tools(settings) as opened:
             return await work(opened)
 
     return asyncio.run(with_tools())

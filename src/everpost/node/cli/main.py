@@ -10,7 +10,7 @@ import typer
 
 from everpost import __version__
 from everpost.core.errors import Broken, EverpostError, TryLater
-from everpost.node.cli import account, address, demo, domain, password, queue, serve
+from everpost.node.cli import account, address, check, demo, domain, init, password, queue, serve
 from everpost.node.cli.output import show
 from everpost.node.settings.read import BadSettings
 
@@ -27,6 +27,8 @@ app = typer.Typer(
     "4 try again later.",
 )
 app.command("demo")(demo.demo)
+app.command("init")(init.init)
+app.command("check")(check.check)
 app.command("serve")(serve.serve)
 app.command("migrate")(serve.migrate)
 app.add_typer(domain.app, name="domain")

@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -47,9 +47,15 @@ def _cell(value: Any) -> str:
         case None:
             return "-"
         case tuple() | list():
-            return ", ".join(map(_cell, value))
+            return ", ".join(map(_cell, value)) or "-"
         case _:
             return str(value)
+
+
+def aligned(values: Mapping[str, Any]) -> str:
+    """Names and values below each other."""
+    width = max(map(len, values))
+    return "\n".join(f"{name:{width}}  {_cell(value)}".rstrip() for name, value in values.items())
 
 
 def size(count: int) -> str:

@@ -7,8 +7,12 @@ import typer
 from everpost.accounts import passwords
 from everpost.node.cli.context import JsonOption, SettingsOption, address, run
 from everpost.node.cli.output import show, show_list
+from everpost.store.sql.credentials import APP
 
 app = typer.Typer(no_args_is_help=True, help="Passwords of accounts, and app passwords for single devices.")
+
+app_passwords = typer.Typer(no_args_is_help=True, help="App passwords: each for one device, taken back by itself.")
+app.add_typer(app_passwords, name="app")
 
 _TITLES = {"credential_id": "ID", "kind": "KIND", "label": "LABEL"}
 
@@ -40,8 +44,8 @@ def list_(account: str, settings: SettingsOption = None, json: JsonOption = Fals
     show_list(rows, _TITLES, json=json, empty="no credentials")
 
 
-@app.command("app")
-def app_(
+@app_passwords.command("add")
+def add(
     account: str,
     label: str = typer.Argument(help="What it is for, such as a device's name."),
     settings: SettingsOption = None,
@@ -52,7 +56,15 @@ def app_(
     show({"account": account, "label": label, "password": shown}, json=json, plain=shown)
 
 
-@app.command()
+@app_passwords.command("list")
+def list_app(account: str, settings: SettingsOption = None, json: JsonOption = False) -> None:
+    """List an account's app passwords, not the secrets."""
+    rows = run(settings, lambda tools: tools.directory.list_credentials(address(account)))
+    shown = [row for row in rows if row.kind == APP]
+    show_list(shown, {"credential_id": "ID", "label": "LABEL"}, json=json, empty="no app passwords")
+
+
+@app_passwords.command()
 def revoke(account: str, credential: int, settings: SettingsOption = None, json: JsonOption = False) -> None:
     """Take an app password back, by its id in the list."""
     run(settings, lambda tools: tools.directory.remove_app_password(address(account), credential))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import typer
 
 from everpost.node.cli.context import JsonOption, SettingsOption, Tools, run
-from everpost.node.cli.output import show, show_list
+from everpost.node.cli.output import aligned, show, show_list
+from everpost.store.sql.queue import HELD
 
 app = typer.Typer(no_args_is_help=True, help="Mail waiting to be sent to other servers.")
 
@@ -49,14 +50,18 @@ def _moment(unix: float) -> str:
 @app.command("list")
 def list_(
     destination: str = typer.Option("", help="Only for this domain."),
-    limit: int = typer.Option(100, min=1, max=10_000, help="At most so many."),
+    held: bool = typer.Option(False, "--held", help="Only those held back."),
+    after: int = typer.Option(0, help="Only ids above this: the next page."),
+    limit: int = typer.Option(100, min=1, max=1_000, help="At most so many."),
     settings: SettingsOption = None,
     json: JsonOption = False,
 ) -> None:
     """List entries, one for each recipient, the oldest first."""
 
     async def work(tools: Tools) -> list[_Entry]:
-        rows = await tools.queue.entries(limit=limit, destination=destination or None)
+        rows = await tools.queue.entries(
+            after=after, limit=limit, destination=destination or None, state=HELD if held else None
+        )
         return [
             _Entry(
                 row.queue_id,
@@ -100,7 +105,7 @@ def show_(
         return
     row = run(settings, lambda tools: tools.queue.entry(entry))
     values = row._asdict()
-    show(values, json=json, plain="\n".join(f"{key:16} {value}" for key, value in values.items()))
+    show(values, json=json, plain=aligned(values))
 
 
 def _done(ids: list[int], asked: list[int], what: str, *, json: bool) -> None:

@@ -55,6 +55,10 @@ _AT_LEAST_ONE = {
 }
 
 
+# A Unix socket's path has at most 107 bytes.
+_MAX_RUN_DIR = 80
+
+
 class _Wrong(Exception):
     """What was expected instead."""
 
@@ -150,6 +154,8 @@ def _check(settings: Settings, lines: Mapping[str, int], faults: list[Fault]) ->
     for path, where in ((settings.node.data_dir, "node.data_dir"), (settings.node.run_dir, "node.run_dir")):
         if not path.is_absolute():
             fault(where, "is an absolute path")
+    if len(str(settings.node.run_dir)) > _MAX_RUN_DIR:
+        fault("node.run_dir", f"is at most {_MAX_RUN_DIR} characters long: sockets lie in it")
     if settings.log.format not in {"json", "console"}:
         fault("log.format", "is json or console")
     if settings.log.level not in {"debug", "info", "warning", "error"}:
