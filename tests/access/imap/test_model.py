@@ -14,18 +14,20 @@ from tests.access.imap.world import World, fake_world, real_world
 
 FLAGS = ("\\Seen", "\\Deleted", "\\Flagged", "work")
 
-numbers = st.lists(st.integers(0, 9), min_size=1, max_size=4)
+numbers = st.lists(st.integers(0, 4), min_size=1, max_size=4)
 flags = st.lists(st.sampled_from(FLAGS), max_size=3, unique=True)
+stores = st.tuples(
+    st.just("store"), numbers, st.sampled_from(["", "+", "-"]), flags, st.booleans(), st.booleans(), st.booleans()
+)
 actions = st.one_of(
-    st.tuples(
-        st.just("store"), numbers, st.sampled_from(["", "+", "-"]), flags, st.booleans(), st.booleans(), st.booleans()
-    ),
+    stores,
+    stores,
     st.tuples(st.just("delete"), numbers),
     st.tuples(st.just("append"), st.integers(1, 3)),
     st.tuples(st.sampled_from(["copy", "move", "uid move", "fetch", "uid fetch", "body", "envelope"]), numbers),
     st.tuples(st.sampled_from(["noop", "search", "uid search", "expunge", "uid expunge", "idle", "select", "status"])),
 )
-stories = st.lists(st.tuples(st.integers(0, 2), actions), min_size=3, max_size=25)
+stories = st.lists(st.tuples(st.integers(0, 2), actions), min_size=15, max_size=40)
 
 
 async def act(world: World, client: ModelClient, action: tuple[Any, ...]) -> None:
@@ -111,13 +113,13 @@ async def run(world: World, story: list[tuple[int, tuple[Any, ...]]]) -> None:
     await world.close()
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(stories)
 async def test_clients_agree_with_the_server_in_memory(story: list[tuple[int, tuple[Any, ...]]]) -> None:
     await run(fake_world(), story)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(stories)
 async def test_clients_agree_with_the_server_on_sqlite(story: list[tuple[int, tuple[Any, ...]]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
