@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import struct
 from pathlib import Path
 
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest, multiprocess
@@ -36,7 +37,8 @@ def bury(folder: Path, pid: int) -> None:
         if kind in {"counter", "histogram", "summary"}:
             try:
                 _add(path, folder / f"{kind}_{_DEAD}.db")
-            except (OSError, RuntimeError, ValueError) as error:
+            except (OSError, RuntimeError, ValueError, struct.error) as error:
+                # Its worker was killed in the midst of making it.
                 log.warning("metrics.lost", file=path.name, error=str(error))
         path.unlink(missing_ok=True)
 
@@ -55,8 +57,8 @@ def collect() -> bytes:
     if FOLDER not in os.environ:
         return generate_latest(REGISTRY)
     for _ in range(_TRIES):
-        # A file may vanish between being listed and being read, when its worker has just been buried.
-        with contextlib.suppress(FileNotFoundError):
+        # A file may vanish between being listed and being read, or be half made, when its worker has just died.
+        with contextlib.suppress(FileNotFoundError, RuntimeError, struct.error):
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
             return generate_latest(registry)

@@ -43,8 +43,8 @@ def _with_unit(value: float, units: tuple[tuple[str, int], ...]) -> str:
     """`"50 MiB"`: the largest unit of which it is a whole number; a bare number if there is none."""
     for unit, factor in units:
         if value and value % factor == 0:
-            return f'"{value / factor:g} {unit}"'
-    return f"{value:g}"
+            return f'"{int(value // factor)} {unit}"'
+    return str(int(value) if value == int(value) else value)
 
 
 def commented(values: Mapping[str, Mapping[str, Any]]) -> str:
