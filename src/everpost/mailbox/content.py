@@ -97,6 +97,7 @@ class Contents:
             envelope=digest.envelope,
             bodystructure=digest.bodystructure,
             structure=digest.structure,
+            summary=digest.summary,
             header=raw[:start],
             body=None if blob_key else stored,
         )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from everpost.core.ids import ContentId
 from everpost.mailbox.content import MAX_HEADER
 from everpost.message.parse import parse
+from everpost.message.summary import Summary
+from everpost.message.summary import unpack as unpack_summary
 from everpost.store.ports import Transaction
 from everpost.store.sql import contents
 from everpost.store.sql.messages import MessageRow
@@ -80,6 +82,12 @@ async def envelopes(mail: "AccountMail", rows: Sequence[MessageRow]) -> dict[int
     """By UID."""
     found = await _by_content(mail, rows, contents.envelopes)
     return {row.uid: found[row.content_id][1] for row in rows if row.content_id in found}
+
+
+async def summaries(mail: "AccountMail", rows: Sequence[MessageRow]) -> dict[int, Summary]:
+    """By UID."""
+    found = await _by_content(mail, rows, contents.summaries)
+    return {row.uid: unpack_summary(found[row.content_id][1]) for row in rows if row.content_id in found}
 
 
 async def headers(mail: "AccountMail", rows: Sequence[MessageRow]) -> dict[int, bytes]:

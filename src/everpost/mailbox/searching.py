@@ -1,4 +1,4 @@
-"""Finding messages by IMAP's criteria: what the index knows first, headers next, whole messages last.
+"""Finding messages by IMAP's criteria: what the index knows first, summaries and headers next, whole messages last.
 
 A criterion is decided in three values: yes, no, and not yet. Each stage loads more and asks again, for those
 messages only that are still undecided.
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, assert_never
 from everpost.mailbox import criteria
 from everpost.mailbox import flags as flag_names
 from everpost.mailbox.criteria import Criterion
-from everpost.message import dates, words
+from everpost.message import words
 from everpost.message.fields import Fields
 from everpost.message.part import unpack
+from everpost.message.summary import Summary
 from everpost.message.text import embedded_headers, leaves, part_text
 from everpost.store.ports import Transaction
 from everpost.store.sql import contents
@@ -30,12 +31,24 @@ _BATCH = 64
 _THREAD = 500
 
 
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+
+# Header fields whose decoded text the summary has.
+_SUMMARISED: dict[str, Callable[[Summary], str]] = {
+    "subject": lambda summary: summary.subject,
+    "from": lambda summary: summary.from_,
+    "to": lambda summary: summary.to,
+    "cc": lambda summary: summary.cc,
+}
+
+
 @dataclass(slots=True)
 class _Known:
     """What has been loaded of a message."""
 
     row: MessageRow
     sequence: int
+    summary: Summary | None = None
     header: bytes | None = None
     fields: Fields | None = None
     text: str | None = None
@@ -67,6 +80,11 @@ async def search(view: "View", criterion: Criterion) -> list[int]:
     known = [_Known(row, place + 1) for place, row in enumerate(view.rows(uids))]
     found: list[int] = []
     open_ = await _decide(question, known, found)
+    if open_ and _needs_summary(criterion):
+        summaries = await view.summaries([each.row.uid for each in open_])
+        for each in open_:
+            each.summary = summaries.get(each.row.uid)
+        open_ = await _decide(question, open_, found)
     if open_ and _needs_header(criterion):
         headers = await view.headers([each.row.uid for each in open_])
         for each in open_:
@@ -121,7 +139,7 @@ async def _load(view: "View", known: Sequence[_Known]) -> list[_Known]:
 
 def _read(each: _Known, raw: bytes, structure: bytes) -> None:
     part = unpack(structure)
-    each.header = raw[: part.body_start]
+    each.header = each.header or raw[: part.body_start]
     each.text = _fold("\n".join(part_text(raw, leaf) for leaf in leaves(part)))
     each.headers = _fold("\n".join(words.decode(header) for header in (each.header, *embedded_headers(raw, part))))
 
@@ -213,15 +231,15 @@ def _within(number: int, spans: Sequence[tuple[int, int]]) -> bool:
 def _dated(each: _Known, *, sent: bool, test: Callable[[date], bool]) -> bool | None:
     if not sent:
         return test(datetime.fromtimestamp(each.row.internal_at / 1000, UTC).date())
-    fields = _fields(each)
-    if fields is None:
-        return None
-    value = fields.get("date")
-    moment = dates.parse(value) if value else None
-    return moment is not None and test(moment.date())
+    if each.summary is None:
+        # Gone, or not loaded yet.
+        return None if each.header is None else False
+    return each.summary.sent_day is not None and test(date.fromordinal(each.summary.sent_day + _EPOCH_DAY))
 
 
 def _has_header(each: _Known, name: str, text: str) -> bool | None:
+    if text and each.summary is not None and name.lower() in _SUMMARISED:
+        return _fold(text) in _fold(_SUMMARISED[name.lower()](each.summary))
     fields = _fields(each)
     if fields is None:
         return None
@@ -262,9 +280,16 @@ def _spans(criterion: Criterion, last_uid: int, count: int) -> dict[int, list[tu
     return spans
 
 
+def _needs_summary(criterion: Criterion) -> bool:
+    return any(
+        (isinstance(node, criteria.Header) and bool(node.text) and node.name.lower() in _SUMMARISED)
+        or (isinstance(node, criteria.Before | criteria.On | criteria.Since) and node.sent)
+        for node in _walk(criterion)
+    )
+
+
 def _needs_header(criterion: Criterion) -> bool:
     return any(
-        isinstance(node, criteria.Header)
-        or (isinstance(node, criteria.Before | criteria.On | criteria.Since) and node.sent)
+        isinstance(node, criteria.Header) and not (node.text and node.name.lower() in _SUMMARISED)
         for node in _walk(criterion)
     )

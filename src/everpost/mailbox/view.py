@@ -12,6 +12,7 @@ from everpost.mailbox.errors import FolderGone
 from everpost.mailbox.index import FolderIndex, position
 from everpost.mailbox.reading import Forms
 from everpost.mailbox.values import Changes, Copied, Folder, Record, Stored
+from everpost.message.summary import Summary
 from everpost.store.feed import Subscription
 from everpost.store.sql.messages import MessageRow
 
@@ -205,6 +206,10 @@ class View:
     async def envelopes(self, uids: Sequence[int]) -> dict[int, bytes]:
         """The IMAP ENVELOPE of each message that is still stored."""
         return await reading.envelopes(self.mail, self.rows(uids))
+
+    async def summaries(self, uids: Sequence[int]) -> dict[int, Summary]:
+        """What lists, sorting and threads need of each message that is still stored."""
+        return await reading.summaries(self.mail, self.rows(uids))
 
     async def headers(self, uids: Sequence[int]) -> dict[int, bytes]:
         """The header, blank line included, of each message that is still stored."""

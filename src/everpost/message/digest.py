@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from everpost.message import imapform
+from everpost.message import imapform, summary
 from everpost.message.parse import Message, parse
 from everpost.message.part import pack
 
@@ -20,6 +20,8 @@ class Digest:
     """IMAP's BODYSTRUCTURE."""
     structure: bytes
     """The packed `Part`."""
+    summary: bytes
+    """The packed `Summary`."""
 
 
 def digest(raw: bytes, message: Message | None = None) -> Digest:
@@ -33,4 +35,5 @@ def digest(raw: bytes, message: Message | None = None) -> Digest:
         envelope=imapform.envelope(message.envelope),
         bodystructure=imapform.bodystructure(root),
         structure=pack(root),
+        summary=summary.pack(summary.summarise(message)),
     )

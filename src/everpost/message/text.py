@@ -13,9 +13,12 @@ MAX_BYTES = 8 * 1024 * 1024
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 
 
-def content(raw: bytes, part: Part) -> bytes:
-    """The part's body with its transfer encoding undone (RFC 2045 section 6). Never raises."""
-    data = raw[part.body_start : min(part.body_end, part.body_start + MAX_BYTES)]
+def content(raw: bytes, part: Part, limit: int = MAX_BYTES) -> bytes:
+    """The part's body with its transfer encoding undone (RFC 2045 section 6), of its first `limit` bytes.
+
+    Never raises.
+    """
+    data = raw[part.body_start : min(part.body_end, part.body_start + limit)]
     match part.encoding:
         case "base64":
             return from_base64(data)
@@ -35,11 +38,11 @@ def _tail(rest: bytes) -> bytes:
     return binascii.a2b_base64(rest + b"=" * (4 - len(rest))) if len(rest) > 1 else b""
 
 
-def part_text(raw: bytes, part: Part) -> str:
-    """A text part as text; empty for other types."""
+def part_text(raw: bytes, part: Part, limit: int = MAX_BYTES) -> str:
+    """A text part, or what its first `limit` bytes hold, as text; empty for other types."""
     if part.type != "text":
         return ""
-    return to_unicode(content(raw, part), (part.param("charset") or "utf-8").strip("'\" "))
+    return to_unicode(content(raw, part, limit), (part.param("charset") or "utf-8").strip("'\" "))
 
 
 def leaves(part: Part) -> Iterator[Part]:
@@ -58,12 +61,18 @@ def embedded_headers(raw: bytes, part: Part) -> Iterator[bytes]:
         yield from embedded_headers(raw, child)
 
 
-def first_text(raw: bytes, part: Part) -> str:
-    """The first plain text, else the first text of any kind, else nothing."""
+def first_part(part: Part) -> Part | None:
+    """The part people read first: the first plain text, else the first text of any kind."""
     other = None
     for leaf in leaves(part):
-        if leaf.type == "text":
-            if leaf.subtype == "plain" and leaf.disposition != "attachment":
-                return part_text(raw, leaf)
+        if leaf.type == "text" and leaf.disposition != "attachment":
+            if leaf.subtype == "plain":
+                return leaf
             other = other or leaf
-    return part_text(raw, other) if other else ""
+    return other
+
+
+def first_text(raw: bytes, part: Part) -> str:
+    """The text of that part; empty if there is none."""
+    found = first_part(part)
+    return part_text(raw, found) if found else ""

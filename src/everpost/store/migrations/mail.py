@@ -47,6 +47,7 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 envelope $BYTES NOT NULL,
                 bodystructure $BYTES NOT NULL,
                 structure $BYTES NOT NULL,
+                summary $BYTES NOT NULL,
                 header $BYTES NOT NULL,
                 body $BYTES
             )""",

@@ -20,6 +20,7 @@ class ContentRow(NamedTuple):
     envelope: bytes
     bodystructure: bytes
     structure: bytes
+    summary: bytes
     header: bytes
     body: bytes | None
 
@@ -28,8 +29,8 @@ async def insert(tx: Transaction, content: ContentRow, refs: int) -> ContentId:
     """Store a message to which `refs` rows (messages, queue entries) will point."""
     value = await tx.value(
         """INSERT INTO content (refs, size, created_at, trace_id, coding, blob_key,
-                                envelope, bodystructure, structure, header, body)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING content_id""",
+                                envelope, bodystructure, structure, summary, header, body)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING content_id""",
         refs,
         *content,
     )
@@ -73,6 +74,11 @@ async def forms(tx: Transaction, ids: Sequence[int]) -> Sequence[tuple[Any, ...]
 
 async def envelopes(tx: Transaction, ids: Sequence[int]) -> Sequence[tuple[Any, ...]]:
     rows = await tx.fetch("SELECT content_id, envelope FROM content WHERE content_id IN MANY($1)", ids)
+    return [tuple(row) for row in rows]
+
+
+async def summaries(tx: Transaction, ids: Sequence[int]) -> Sequence[tuple[Any, ...]]:
+    rows = await tx.fetch("SELECT content_id, summary FROM content WHERE content_id IN MANY($1)", ids)
     return [tuple(row) for row in rows]
 
 

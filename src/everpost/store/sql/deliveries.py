@@ -28,16 +28,16 @@ WITH account AS (
     WHERE account_id = $1 AND ($3 = 0 OR bytes + $4 <= $3) RETURNING account_id, modseq
 ), place AS (
     UPDATE folder SET uid_next = uid_next + 1, modseq = account.modseq, messages = messages + 1,
-                      unseen = unseen + $15, bytes = bytes + $4
+                      unseen = unseen + $16, bytes = bytes + $4
     FROM account WHERE folder.account_id = account.account_id AND folder.name = $2
     RETURNING folder_id, uid_next - 1 AS uid, folder.modseq AS modseq
 ), kept AS (
     INSERT INTO content (refs, size, created_at, trace_id, coding, blob_key,
-                         envelope, bodystructure, structure, header, body)
-    SELECT 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13 FROM place RETURNING content_id
+                         envelope, bodystructure, structure, summary, header, body)
+    SELECT 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 FROM place RETURNING content_id
 )
 INSERT INTO message (folder_id, uid, modseq, flags, keywords, size, internal_at, saved_at, content_id)
-SELECT place.folder_id, place.uid, place.modseq, $14, $16, $4, $17, $5, kept.content_id FROM place, kept
+SELECT place.folder_id, place.uid, place.modseq, $15, $17, $4, $18, $5, kept.content_id FROM place, kept
 RETURNING folder_id, uid, modseq, content_id
 """
 
