@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -41,11 +42,19 @@ def main() -> None:
     path, name = Path(sys.argv[1]), sys.argv[2]
     settings = load(path)
     logging.configure(settings.log.format, settings.log.level, name)
+    _allow_many_files()
     try:
         uvloop.run(_run(settings, name))
     except (EverpostError, OSError) as error:
         log.error("worker.failed", reason=str(error), cause=str(error.__cause__) if error.__cause__ else None)
         sys.exit(1)
+
+
+def _allow_many_files() -> None:
+    """Every connection needs one; the usual soft limit of 1024 is meant for programs that use select()."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 async def _run(settings: Settings, name: str) -> None:

@@ -6,6 +6,7 @@ import pwd
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,8 @@ class Answers:
     key: Path
     user: str
     base_port: int
+    data_dir: Path
+    run_dir: Path
 
     @property
     def settings_file(self) -> Path:
@@ -57,6 +60,8 @@ def init(
     certificate: Path | None = typer.Option(None, help="Certificate with its chain, PEM; else one is self-signed."),
     key: Path | None = typer.Option(None, help="Its key, PEM."),
     user: str = typer.Option("", help="The user the node is to run as, when root starts it."),
+    data_dir: Path | None = typer.Option(None, help="Where mail is kept; DIR/data if not given."),
+    run_dir: Path | None = typer.Option(None, help="Where sockets of the running node lie; DIR/run if not given."),
     base_port: int = typer.Option(0, min=0, max=60_000, help="Added to every port, for a try without root."),
     yes: bool = typer.Option(False, "--yes", "-y", help="Ask nothing; take what can be guessed."),
     json: JsonOption = False,
@@ -85,6 +90,8 @@ def init(
         (key or folder / "tls" / "key.pem").absolute(),
         user,
         base_port,
+        (data_dir or folder / "data").absolute(),
+        (run_dir or folder / "run").absolute(),
     )
     if answers.admin.ascii_domain != answers.domain:
         raise Refused(f"the first account is in the first domain: somebody@{domain}")
@@ -128,7 +135,7 @@ def make(answers: Answers) -> None:
         _write_files(answers)
         asyncio.run(_fill(answers))
         if answers.user and os.geteuid() == 0:
-            _give(answers.folder, answers.user)
+            _give((answers.folder, answers.data_dir, answers.run_dir), answers.user)
     except OSError as error:
         raise Refused(f"cannot write to {answers.folder}: {error.strerror}") from error
 
@@ -136,7 +143,7 @@ def make(answers: Answers) -> None:
 def _write_files(answers: Answers) -> None:
     text = settings_text(answers)
     parse(text, str(answers.settings_file))
-    for folder in (answers.folder, answers.folder / "data", answers.folder / "run"):
+    for folder in (answers.folder, answers.data_dir, answers.run_dir):
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
     if not answers.own_certificate and not answers.certificate.exists():
         answers.certificate.parent.mkdir(exist_ok=True, mode=0o750)
@@ -154,8 +161,8 @@ def settings_text(answers: Answers) -> str:
     values: dict[str, dict[str, object]] = {
         "node": {
             "hostname": answers.hostname,
-            "data_dir": answers.folder / "data",
-            "run_dir": answers.folder / "run",
+            "data_dir": answers.data_dir,
+            "run_dir": answers.run_dir,
         },
         "tls": {"certificate": answers.certificate, "key": answers.key},
     }
@@ -179,14 +186,15 @@ async def _fill(answers: Answers) -> None:
         await opened.directory.add_account(answers.admin, answers.password)
 
 
-def _give(folder: Path, user: str) -> None:
+def _give(folders: Sequence[Path], user: str) -> None:
     """Raises Refused if there is no such user."""
     try:
         entry = pwd.getpwnam(user)
     except KeyError as error:
         raise Refused(f"this machine has no user {user}; make it with: useradd --system {user}") from error
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, entry.pw_uid, entry.pw_gid)
+    for folder in folders:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, entry.pw_uid, entry.pw_gid)
 
 
 def records(answers: Answers) -> list[str]:
