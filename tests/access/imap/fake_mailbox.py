@@ -343,9 +343,7 @@ class FakeView:
         if self.held.gone:
             return []
         gone = [
-            uid
-            for uid, row in self.held.rows.items()
-            if row.flags & DELETED and (uids is None or uid in set(uids))
+            uid for uid, row in self.held.rows.items() if row.flags & DELETED and (uids is None or uid in set(uids))
         ]
         modseq = self.mail.account.step()
         if gone:

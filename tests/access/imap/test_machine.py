@@ -1,5 +1,7 @@
 """The wire machine: however the bytes are cut, and whatever they are."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -51,7 +53,7 @@ def feed(data: bytes, cuts: list[int], expecting: int = 0) -> tuple[list[Event],
         output += machine.data_to_send()
 
     places = sorted({min(cut, len(data)) for cut in cuts} | {0, len(data)})
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         machine.receive_data(data[start:end])
         take()
     machine.receive_eof()

@@ -101,9 +101,7 @@ class FakeAuthenticator:
             raise BadLogin
         return self.account
 
-    def session(
-        self, mechanism: str, peer: str, service: str, binding: Callable[[str], bytes | None]
-    ) -> FakeExchange:
+    def session(self, mechanism: str, peer: str, service: str, binding: Callable[[str], bytes | None]) -> FakeExchange:
         return FakeExchange(self, mechanism)
 
 
@@ -190,7 +188,7 @@ class World:
 
     mailboxes: Any
     clock: FakeClock
-    settings: ImapSettings = ImapSettings(hostname="mail.example.test")
+    settings: ImapSettings
     authenticator: FakeAuthenticator = field(default_factory=FakeAuthenticator)
     clients: list[Client] = field(default_factory=list)
 

@@ -39,9 +39,7 @@ async def run(session: "Session", command: Command) -> Outcome:
     return _outcome(selected, chosen, stored, uid=command.is_uid)
 
 
-def _expected(
-    selected: Selected, chosen: Chosen, request: Store, told: frozenset[int]
-) -> dict[int, frozenset[str]]:
+def _expected(selected: Selected, chosen: Chosen, request: Store, told: frozenset[int]) -> dict[int, frozenset[str]]:
     """The flags that the client will believe in if it is told nothing.
 
     Messages that this very answer has told of are left out: a client that took its own change for done when

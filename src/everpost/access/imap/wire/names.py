@@ -9,6 +9,7 @@ from everpost.core.errors import Refused
 RFCS = (3501, 9051)
 
 _SHIFTED = re.compile(rb"&([A-Za-z0-9+,]*)-")
+_DIRECT = re.compile(rb"[ -%'-~]*")
 _NEEDS_SHIFT = re.compile(r"[^ -~]+")
 
 
@@ -25,7 +26,7 @@ def decode(wire: bytes, *, utf8: bool) -> str:
     try:
         if utf8 or not wire.isascii():
             return wire.decode()
-        if b"&" not in wire:
+        if _DIRECT.fullmatch(wire):
             return wire.decode("ascii")
         return _decode_utf7(wire)
     except (UnicodeDecodeError, binascii.Error) as error:
