@@ -91,3 +91,17 @@ def test_every_lookalike_is_noticed(before: bytes, lookalike: bytes) -> None:
     data = before + lookalike + b"MAIL FROM:<x@example.com>\r\n.\r\n"
     for place in range(len(data)):
         assert read(cut(data, [place]))[2], place
+
+
+@pytest.mark.parametrize("lookalike", [b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r.\n"])
+@pytest.mark.parametrize("length", [10, 70_000])
+def test_a_lookalike_is_noticed_at_once_behind_a_long_line_and_in_any_cut(length: int, lookalike: bytes) -> None:
+    for place in range(len(lookalike)):
+        reader = DataReader()
+        reader.feed(b"x" * length + lookalike[:place])
+        reader.feed(lookalike[place:])
+        assert reader.smuggling, place
+
+
+def test_bare_line_ends_far_from_each_other_are_no_lookalike() -> None:
+    assert read([b"a\nb\r\n", b"c.\r\n", b".", b"\r\n"]) == (b"a\nb\r\nc.\r\n", b"", False, False)
