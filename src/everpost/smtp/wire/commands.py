@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from everpost.core.address import Address
 from everpost.core.errors import ProtocolError
 from everpost.smtp.extensions import TABLE
 from everpost.smtp.extensions.extension import BadParameter
+from everpost.smtp.wire.config import ServerConfig
 from everpost.smtp.wire.events import (
     AuthCancel,
     AuthResponse,
@@ -33,8 +35,11 @@ RFCS = (5321, 3207, 4954, 3030)
 _MAIL_PARAMETERS = {name: entry for extension in TABLE for name, entry in extension.mail.items()}
 _RCPT_PARAMETERS = {name: entry for extension in TABLE for name, entry in extension.rcpt.items()}
 
-# What browsers, proxies and others say first; bytes of a TLS handshake begin with 22.
+TLS_RECORD = b"\x16\x03"
+"""How a TLS handshake begins."""
+# What browsers, proxies and others say first.
 _FOREIGN = re.compile(rb"(?:GET|POST|HEAD|PUT|DELETE|OPTIONS|CONNECT|TRACE|PATCH|PRI) |\x16\x03|SSH-|\*\d|<")
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 _MECHANISM = re.compile(r"[A-Za-z0-9_-]{1,20}")
 
 
@@ -48,23 +53,20 @@ class State(Enum):
     CHUNKS = "some chunks have come"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a command's meaning depends on."""
+class Standing(Protocol):
+    """What a command's meaning depends on: the machine itself, only to be read."""
 
+    config: ServerConfig
     state: State
     tls: bool
-    tls_available: bool
-    require_tls: bool
     authenticated: bool
     mechanisms: tuple[str, ...]
     smtputf8: bool
     """The transaction was begun with SMTPUTF8."""
-    room: bool
-    """Another recipient may come."""
-    more_messages: bool
-    """Another message may come."""
-    max_size: int
+    recipients: int
+    """Accepted in this transaction."""
+    messages: int
+    """Ended in this session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ class Command:
     """A verb: its handler and when it may come."""
 
     run: Callable[[str, Standing], Outcome]
-    states: frozenset[State]
+    states: tuple[State, ...]
+    """A tuple: looking in it compares identities, where a set would hash."""
     before_tls: bool = False
     """May come before TLS where TLS is required."""
 
@@ -114,7 +117,7 @@ def _hello(extended: bool) -> Callable[[str, Standing], Outcome]:
 
 
 def _mail(argument: str, standing: Standing) -> Outcome:
-    if not standing.more_messages:
+    if standing.messages >= standing.config.max_messages:
         return Outcome(Reply(452, "4.5.3", "enough messages in one session, please reconnect"))
     path, text = parse_path(argument, "FROM", "5.1.7")
     values = parse_parameters(text, _MAIL_PARAMETERS)
@@ -122,8 +125,8 @@ def _mail(argument: str, standing: Standing) -> Outcome:
     if not argument.isascii() and not values.get("smtputf8"):
         return _bad("an address beyond ASCII needs SMTPUTF8", "5.6.7", 553)
     size = values.get("size")
-    if size is not None and size > standing.max_size:
-        text = f"the message is larger than {standing.max_size} octets"
+    if size is not None and size > standing.config.max_size:
+        text = f"the message is larger than {standing.config.max_size} octets"
         return Outcome(Reply(552, "5.3.4", text), kind=ViolationKind.TOO_LARGE)
     return Outcome(event=Mail(path, address, **values))
 
@@ -131,13 +134,13 @@ def _mail(argument: str, standing: Standing) -> Outcome:
 def _rcpt(argument: str, standing: Standing) -> Outcome:
     path, text = parse_path(argument, "TO", "5.1.3")
     values = parse_parameters(text, _RCPT_PARAMETERS)
-    if not standing.room:
+    if standing.recipients >= standing.config.max_recipients:
         return Outcome(Reply(452, "4.5.3", "too many recipients, send the rest in another message"))
     if path.lower() == "postmaster":
         # RFC 5321 section 4.5.1: postmaster needs no domain.
         return Outcome(event=Recipient(path, Address(path, ""), **values))
     address = parse_address(path, "5.1.3")
-    if not path.isascii() and not standing.smtputf8:
+    if not standing.smtputf8 and not argument.isascii():
         return _bad("an address beyond ASCII needs SMTPUTF8", "5.6.7", 553)
     return Outcome(event=Recipient(path, address, **values))
 
@@ -194,8 +197,11 @@ def _starttls(argument: str, standing: Standing) -> Outcome:
         return _bad("STARTTLS has no argument")
     if standing.tls:
         return Outcome(Reply(503, "5.5.1", "TLS is in use already"), kind=ViolationKind.BAD_SEQUENCE)
-    if not standing.tls_available:
+    if not standing.config.tls_available:
         return Outcome(Reply(502, "5.5.1", "TLS is not available"))
+    if standing.authenticated:
+        # RFC 3207 section 4.2 has the server forget who it talks to; better not to begin.
+        return Outcome(Reply(503, "5.5.1", "STARTTLS cannot come after AUTH"), kind=ViolationKind.BAD_SEQUENCE)
     return Outcome(event=StartTls())
 
 
@@ -206,7 +212,7 @@ def _auth(argument: str, standing: Standing) -> Outcome:
     if not _MECHANISM.fullmatch(mechanism):
         return _bad("a mechanism is needed")
     if not standing.mechanisms:
-        if standing.tls_available and not standing.tls:
+        if standing.config.tls_available and not standing.tls:
             # RFC 4954 section 6
             return Outcome(Reply(538, "5.7.11", "encryption is required, use STARTTLS"))
         return Outcome(Reply(502, "5.5.1", "authentication is not available here"))
@@ -220,24 +226,25 @@ def _auth(argument: str, standing: Standing) -> Outcome:
     return Outcome(event=AuthStart(mechanism.upper(), data))
 
 
-_ANY = frozenset(State)
-_GREETED = _ANY - {State.START}
+_UNKNOWN = Outcome(Reply(500, "5.5.2", "unknown command"), kind=ViolationKind.UNKNOWN_COMMAND)
+_ANY = tuple(State)
+_GREETED = _ANY[1:]
 
 COMMANDS: dict[str, Command] = {
     "HELO": Command(_hello(False), _ANY, before_tls=True),
     "EHLO": Command(_hello(True), _ANY, before_tls=True),
-    "MAIL": Command(_mail, frozenset({State.READY})),
-    "RCPT": Command(_rcpt, frozenset({State.MAIL, State.RCPT})),
-    "DATA": Command(_data, frozenset({State.RCPT})),
-    "BDAT": Command(_bdat, frozenset({State.RCPT, State.CHUNKS})),
+    "MAIL": Command(_mail, (State.READY,)),
+    "RCPT": Command(_rcpt, (State.MAIL, State.RCPT)),
+    "DATA": Command(_data, (State.RCPT,)),
+    "BDAT": Command(_bdat, (State.RCPT, State.CHUNKS)),
     "RSET": Command(_rset, _ANY, before_tls=True),
     "NOOP": Command(_noop, _ANY, before_tls=True),
     "VRFY": Command(_vrfy, _GREETED),
     "EXPN": Command(_expn, _GREETED),
     "HELP": Command(_help, _ANY, before_tls=True),
     "QUIT": Command(_quit, _ANY, before_tls=True),
-    "STARTTLS": Command(_starttls, frozenset({State.READY}), before_tls=True),
-    "AUTH": Command(_auth, frozenset({State.READY})),
+    "STARTTLS": Command(_starttls, (State.READY,), before_tls=True),
+    "AUTH": Command(_auth, (State.READY,)),
 }
 
 
@@ -249,11 +256,12 @@ def interpret(line: bytes, standing: Standing) -> Outcome:
         return _foreign_or(line, standing, _bad("commands are UTF-8", "5.5.2", 500))
     verb, _, argument = text.partition(" ")
     command = COMMANDS.get(verb.upper())
-    if command is None or "\0" in text:
-        unknown = Outcome(Reply(500, "5.5.2", "unknown command"), kind=ViolationKind.UNKNOWN_COMMAND)
-        return _foreign_or(line, standing, unknown)
-    argument = argument.strip()
-    if standing.require_tls and not standing.tls and not command.before_tls:
+    if command is None:
+        return _foreign_or(line, standing, _UNKNOWN)
+    if _CONTROL.search(text):
+        return _bad("a control character in a command", "5.5.2", 500)
+    argument = argument.strip(" \t")
+    if standing.config.require_tls and not standing.tls and not command.before_tls:
         return Outcome(Reply(530, "5.7.0", "use STARTTLS first"), kind=ViolationKind.BAD_SEQUENCE)
     if standing.state not in command.states:
         return _out_of_order(verb.upper(), argument, standing)

@@ -79,6 +79,11 @@ class ContentReceiver:
         return self.size > self._max_size + EXCESS
 
     @property
+    def is_too_large(self) -> bool:
+        """The limit is passed."""
+        return self.size > self._max_size
+
+    @property
     def fault(self) -> ViolationKind | None:
         """Why the message cannot be taken, asked at its end."""
         if self.size > self._max_size:

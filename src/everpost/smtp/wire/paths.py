@@ -8,7 +8,7 @@ from everpost.core.address import Address, BadAddress
 from everpost.core.errors import ProtocolError
 from everpost.smtp.extensions.extension import BadParameter, Parameter
 
-_PATH = re.compile(r'(FROM|TO):[ \t]*<((?:"(?:[^"\\]|\\.)*"|[^">])*)>[ \t]*(.*)', re.IGNORECASE | re.DOTALL)
+_PATH = re.compile(r'(FROM|TO):[ \t]*<((?:"(?:[^"\\]|\\.)*"|[^">])*)>(?:[ \t]+(.*))?', re.IGNORECASE | re.DOTALL)
 # RFC 5321 appendix C: source routes are accepted and ignored.
 _ROUTE = re.compile(r"@[^:,@]+(?:,@[^:,@]+)*:")
 _KEYWORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
@@ -31,7 +31,7 @@ def parse_path(argument: str, word: str, status: str) -> tuple[str, str]:
     if len(path.encode()) > MAX_PATH:
         raise BadPath("the address is too long", status=status)
     route = _ROUTE.match(path)
-    return path[route.end() :] if route else path, found.group(3)
+    return path[route.end() :] if route else path, found.group(3) or ""
 
 
 def parse_address(path: str, status: str) -> Address:
@@ -45,10 +45,12 @@ def parse_address(path: str, status: str) -> Address:
 def parse_parameters(text: str, known: Mapping[str, tuple[str, Parameter]]) -> dict[str, Any]:
     """Values by field name. Raises BadParameter, with status 5.5.4 for those nobody announced."""
     values: dict[str, Any] = {}
-    words = text.split()
+    words = text.replace("\t", " ").split(" ") if text else []
     if len(words) > MAX_PARAMETERS:
         raise BadParameter("too many parameters")
     for word in words:
+        if not word:
+            continue
         name, equals, value = word.partition("=")
         if not _KEYWORD.fullmatch(name):
             raise BadParameter("malformed parameter")

@@ -39,9 +39,13 @@ class Reply:
         """5xx."""
         return 500 <= self.code < 600
 
-    def to_bytes(self) -> bytes:
-        """The wire form. Control characters become spaces, so a text can never forge a line."""
-        return _render(self)
+    def to_bytes(self, *, utf8: bool = True) -> bytes:
+        """The wire form. Control characters become spaces, so a text can never forge a line.
+
+        Without `utf8` other characters than ASCII become `?`: RFC 6531 section 3.7.4 keeps UTF-8 in replies
+        for clients that asked for SMTPUTF8.
+        """
+        return _render(self, utf8)
 
     def __str__(self) -> str:
         status = "" if self.status is None else self.status + " "
@@ -49,15 +53,15 @@ class Reply:
 
 
 @lru_cache(maxsize=1024)
-def _render(reply: Reply) -> bytes:
+def _render(reply: Reply, utf8: bool) -> bytes:
     # Most replies of a server are the same few over and over.
     prefix = "" if reply.status is None else reply.status + " "
-    *first, last = [_clean(prefix + line) for line in reply.lines] or [_clean(prefix)]
+    *first, last = [_clean(prefix + line, utf8) for line in reply.lines] or [_clean(prefix, utf8)]
     return b"".join(b"%d-%b\r\n" % (reply.code, line) for line in first) + b"%d %b\r\n" % (reply.code, last)
 
 
-def _clean(text: str) -> bytes:
-    data = _UNSAFE.sub(" ", text).encode("utf-8", "replace")
+def _clean(text: str, utf8: bool) -> bytes:
+    data = _UNSAFE.sub(" ", text).encode("utf-8" if utf8 else "ascii", "replace")
     if len(data) > _MAX_TEXT:
         data = data[:_MAX_TEXT].decode("utf-8", "ignore").encode()
     return data
