@@ -6,16 +6,17 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from everpost.core.clock import Clock, SystemClock
 from everpost.core.errors import EverpostError, Refused, TryLater
 from everpost.core.log import logger
 from everpost.net.connection import Connection, ConnectionLost
-from everpost.smtp.wire.client import ReplyReader, command, extensions, parameter
-from everpost.smtp.wire.data import stuff
+from everpost.smtp.wire.client import BadReply, ReplyReader, command, extensions, limit, parameter
+from everpost.smtp.wire.data import are_clean, stuff
 from everpost.smtp.wire.reply import Reply
 
 log = logger("smtp")
 
-RFCS = (5321, 2920, 1870, 6152, 6531, 3461, 3207)
+RFCS = (5321, 2920, 1870, 6152, 6531, 3461, 3207, 9422)
 
 # RFC 5321 section 4.5.3.2: how long to wait for each reply (seconds).
 TIMEOUTS = {
@@ -106,6 +107,7 @@ class SmtpClient:
     offers: dict[str, str] = field(default_factory=dict)
     """What the server offers, by keyword."""
     greeting: Reply | None = None
+    clock: Clock = field(default_factory=SystemClock)
     _reader: ReplyReader = field(default_factory=ReplyReader)
 
     async def open(self) -> None:
@@ -121,6 +123,9 @@ class SmtpClient:
         if reply.is_positive:
             self.offers = extensions(reply)
             return
+        if not reply.is_permanent:
+            raise Unexpected(reply)
+        # RFC 5321 section 3.2: a server that does not know EHLO knows HELO.
         self.connection.send(command("HELO", self.hello))
         reply = await self._reply("EHLO")
         if not reply.is_positive:
@@ -150,12 +155,22 @@ class SmtpClient:
             raise Unexpected(reply)
 
     async def send(self, message: Outgoing) -> SendResult:
-        """Send one message. Raises CannotCarry, Interrupted, BadReply."""
+        """Send one message. Raises CannotCarry, Interrupted, BadReply.
+
+        Recipients beyond the number the server announced (RFC 9422) are not tried and get 452.
+        """
         mail = self._mail(message)
-        rcpts = [self._rcpt(recipient) for recipient in message.recipients]
+        most = limit(self.offers, "RCPTMAX") or len(message.recipients)
+        rcpts = [self._rcpt(recipient) for recipient in message.recipients[:most]]
         if "PIPELINING" in self.offers:
-            return await self._send_pipelined(message, mail, rcpts)
-        return await self._send_stepwise(message, mail, rcpts)
+            result = await self._send_pipelined(message, mail, rcpts)
+        else:
+            result = await self._send_stepwise(message, mail, rcpts)
+        left = len(message.recipients) - len(rcpts)
+        if left:
+            wait = Reply(452, "4.5.3", f"the server takes {most} recipients at a time")
+            return SendResult((*result.recipients, *[wait] * left), result.end)
+        return result
 
     async def quit(self) -> None:
         """Say goodbye and close; never raises."""
@@ -167,6 +182,9 @@ class SmtpClient:
         await self.connection.close()
 
     def _mail(self, message: Outgoing) -> bytes:
+        if not are_clean(message.raw):
+            # Another server may see the end of the data where we see a line (RFC 5321 section 2.3.8).
+            raise CannotCarry("the message has lines that end with CR or LF alone", status="5.6.0")
         words = [f"MAIL FROM:<{message.reverse_path}>"]
         if "SIZE" in self.offers:
             limit = self.offers["SIZE"]
@@ -199,10 +217,21 @@ class SmtpClient:
         """MAIL, all RCPT and DATA in one write (RFC 2920 section 3.1)."""
         self.connection.send(b"".join((mail, *rcpts, command("DATA"))))
         replies = deque([await self._within("MAIL")])
-        for _ in rcpts:
-            replies.append(await self._within("RCPT"))
-        go = await self._within("DATA")
+        go: Reply | None = None
+        try:
+            for _ in rcpts:
+                replies.append(await self._within("RCPT"))
+            go = await self._within("DATA")
+        except (Interrupted, BadReply):
+            # A server that has refused everything may say so and close at once.
+            missing = len(rcpts) + 1 - len(replies)
+            if replies[0].is_positive and (missing or any(reply.is_positive for reply in list(replies)[1:])):
+                raise
+            self.connection.abort()
+            replies.extend(replies[0] for _ in range(missing))
         answered = self._answers(replies)
+        if go is None:
+            return SendResult(answered, None)
         wanted = any(reply.is_positive for reply in answered)
         if go.code != 354:
             if wanted:
@@ -214,7 +243,7 @@ class SmtpClient:
         if not wanted:
             # RFC 2920 section 3.1: the server waits for content although it has no recipient.
             self.connection.send(b".\r\n")
-            await self._within("end")
+            await self._settle("end")
             return SendResult(answered, None)
         return SendResult(answered, await self._content(message.raw))
 
@@ -246,17 +275,43 @@ class SmtpClient:
 
     async def _content(self, raw: bytes) -> Reply:
         data = memoryview(stuff(raw))
+        sent = 0
         try:
             for start in range(0, len(data), _SLICE):
                 self.connection.send(bytes(data[start : start + _SLICE]))
+                sent = start + _SLICE
                 await self.connection.drain(TIMEOUTS["block"])
         except ConnectionLost as error:
-            raise Interrupted("the connection was lost within the message", outcome_unknown=False) from error
-        return await self._within("end", outcome_unknown=True)
+            # With the last slice the end went out: the server may have it.
+            return await self._last_words(error, outcome_unknown=sent >= len(data))
+        try:
+            return await self._within("end", outcome_unknown=True)
+        except BadReply as error:
+            # RFC 1047: it may have been a yes.
+            raise Interrupted(error.text, outcome_unknown=True) from error
+
+    async def _last_words(self, lost: ConnectionLost, *, outcome_unknown: bool) -> Reply:
+        """The refusal of a server that did not wait for the end of the message. Raises Interrupted."""
+        try:
+            reply = await self._reply("QUIT")
+        except (ConnectionLost, BadReply):
+            reply = None
+        if reply is None or reply.code < 400:
+            text = "the connection was lost within the message"
+            raise Interrupted(text, outcome_unknown=outcome_unknown) from lost
+        return reply
 
     async def _reset(self) -> None:
         self.connection.send(command("RSET"))
-        await self._within("DATA")
+        await self._settle("DATA")
+
+    async def _settle(self, what: str) -> None:
+        """Hear an answer that changes nothing any more: what became of the recipients is known."""
+        try:
+            await self._reply(what)
+        except (ConnectionLost, BadReply) as error:
+            log.debug("session.spoiled", peer=self.connection.peer.host, reason=error.text)
+            self.connection.abort()
 
     async def _within(self, what: str, *, outcome_unknown: bool = False) -> Reply:
         """A reply inside a transaction. Raises Interrupted, BadReply; 421 interrupts as well."""
@@ -270,9 +325,14 @@ class SmtpClient:
 
     async def _reply(self, what: str) -> Reply:
         """The next reply. Raises ConnectionLost (also when it takes too long), BadReply."""
+        deadline = self.clock.monotonic() + TIMEOUTS[what]
         while (reply := self._reader.next_reply()) is None:
+            left = deadline - self.clock.monotonic()
             try:
-                data = await self.connection.receive(TIMEOUTS[what])
+                if left <= 0:
+                    # A server that says a little now and then has no more time than a silent one.
+                    raise TimeoutError
+                data = await self.connection.receive(left)
             except TimeoutError as error:
                 self.connection.abort()
                 raise ConnectionLost(f"no reply to {what} in time") from error

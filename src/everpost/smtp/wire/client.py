@@ -1,17 +1,18 @@
 """SMTP as a client hears it: bytes to replies, bounded; and how commands are written. Pure."""
 
 import re
+from collections.abc import Mapping
 
 from everpost.core.errors import ProtocolError
 from everpost.smtp.extensions.xtext import encode
 from everpost.smtp.wire.reply import Reply
 
-RFCS = (5321, 2034)
+RFCS = (5321, 2034, 9422)
 
 MAX_REPLY = 64 * 1024
 MAX_LINES = 200
 
-_LINE = re.compile(rb"([2-5]\d\d)([ -]?)(.*)", re.DOTALL)
+_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: +|$)")
 
 
@@ -48,7 +49,7 @@ class ReplyReader:
                 raise BadReply("the server's reply makes no sense")
             code, mark, text = found.groups()
             self._code = int(code)
-            self._lines.append(text.decode("utf-8", "replace"))
+            self._lines.append((text or b"").decode("utf-8", "replace"))
             self._size += len(line)
             if self._size > MAX_REPLY or len(self._lines) > MAX_LINES:
                 raise BadReply("the server's reply is too long")
@@ -88,6 +89,15 @@ def extensions(reply: Reply) -> dict[str, str]:
         if keyword:
             found[keyword.upper()] = parameters.strip()
     return found
+
+
+def limit(offers: Mapping[str, str], name: str) -> int | None:
+    """A limit that the server announced by LIMITS (RFC 9422 section 3); None if it did not."""
+    for word in offers.get("LIMITS", "").split():
+        key, _, value = word.partition("=")
+        if key.upper() == name and value.isascii() and value.isdigit() and 0 < len(value) < 7 and int(value) > 0:
+            return int(value)
+    return None
 
 
 def command(*words: str) -> bytes:
