@@ -1,12 +1,13 @@
 """The directory as mail asks it, thousands of times a second: from memory where it can."""
 
+import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from everpost.accounts.administration import TOPIC, Administration
 from everpost.accounts.values import Account, Domain, Entry, Target
-from everpost.core.address import Address
+from everpost.core.address import Address, BadAddress
 from everpost.core.clock import Clock
 from everpost.core.ids import AccountId, DomainId, TenantId
 from everpost.store.feed import Feed
@@ -22,6 +23,8 @@ T = TypeVar("T")
 CACHE_ENTRIES = 100_000
 # A lost wake-up is noticed after this long (seconds).
 CACHE_SECONDS = 5.0
+# Addresses looked at to find out whether one leads into an account.
+MAX_STEPS = 200
 _RESERVED = frozenset({"postmaster", "abuse"})
 
 
@@ -43,6 +46,7 @@ class Directory(Administration):
         now = self.clock.monotonic()
         held = self._cache.get((kind, key))
         if held is not None and held[0] > now:
+            self._cache.move_to_end((kind, key))
             return cast(T, held[1])
         age = self._age
         value = await self.database.read(load)
@@ -77,13 +81,21 @@ class Directory(Administration):
         if domain is None:
             return None
 
-        async def load(tx: Transaction) -> tuple[Target, ...]:
-            return _targets(await directory.targets(tx, domain.name, address.local_key))
-
-        found = await self._cached("address", address.key, load)
+        found = await self._listed(address)
         if not found and address.local_key in _RESERVED:
             found = domain.postmaster
         return Entry(address, found) if found else None
+
+    async def _listed(self, address: Address) -> tuple[Target, ...]:
+        """What is listed under exactly this address; nothing if its domain is not hosted."""
+        domain = await self.domain(address.ascii_domain)
+        if domain is None:
+            return ()
+
+        async def load(tx: Transaction) -> tuple[Target, ...]:
+            return _targets(await directory.targets(tx, domain.name, address.local_key))
+
+        return await self._cached("address", address.key, load)
 
     async def postmaster(self, domain: Domain) -> tuple[Target, ...]:
         """Who answers for a domain (RFC 5321 section 4.5.1)."""
@@ -117,27 +129,32 @@ class Directory(Administration):
     async def may_send_as(self, account_id: AccountId, address: Address) -> bool:
         """Whether mail for that address, or for it without its detail, leads into the account.
 
-        Raises BadAddress, StoreUnavailable.
+        Whoever gets a domain's postmaster mail only because nobody else was named may not send as its postmaster:
+        the account may be another tenant's. Raises BadAddress, StoreUnavailable.
         """
         account = await self.account(account_id)
         if account is None:
             return False
+        seen: set[str] = set()
         for candidate in (address, Address(address.local.partition("+")[0], address.domain)):
-            if candidate.key == account.address.key:
-                return True
-            if await self._leads_to(candidate, account_id, depth=0):
+            if candidate.key == account.address.key or await self._leads_to(candidate, account_id, seen):
                 return True
         return False
 
-    async def _leads_to(self, address: Address, account_id: AccountId, depth: int) -> bool:
-        entry = await self.lookup(address)
-        if entry is None or depth > 5 or len(entry.targets) > 100:
-            return False
-        if any(target.account_id == account_id for target in entry.targets):
-            return True
-        for target in entry.targets:
-            if target.remote is not None and await self._leads_to(Address.parse(target.remote), account_id, depth + 1):
-                return True
+    async def _leads_to(self, start: Address, account_id: AccountId, seen: set[str]) -> bool:
+        """Each address is looked at once, and no more than MAX_STEPS."""
+        waiting = [start]
+        while waiting and len(seen) < MAX_STEPS:
+            address = waiting.pop()
+            if address.key in seen:
+                continue
+            seen.add(address.key)
+            for target in await self._listed(address):
+                if target.account_id == account_id:
+                    return True
+                if target.remote is not None:
+                    with contextlib.suppress(BadAddress):
+                        waiting.append(Address.parse(target.remote))
         return False
 
 
