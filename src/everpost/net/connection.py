@@ -69,6 +69,7 @@ class Connection(asyncio.Protocol):
         self._eof = False
         self._lost = False
         self._cause: BaseException | None = None
+        self._leaving = False
         self._closing = False
         self._server_side = True
         self._woken = False
@@ -89,6 +90,7 @@ class Connection(asyncio.Protocol):
         if first:
             self.peer = _endpoint(transport.get_extra_info("peername"))
             self.local = _endpoint(transport.get_extra_info("sockname"))
+            self._note_tls()
             if self._started is not None:
                 self._started(self)
 
@@ -119,6 +121,8 @@ class Connection(asyncio.Protocol):
             return
         self._lost = True
         self._cause = exc
+        # A peer that ends TLS without saying so (most do) is reported in this way by uvloop.
+        self._eof = self._eof or (exc is None and not self._leaving)
         self._release()
         if self._timer is not None:
             self._timer.cancel()
@@ -236,10 +240,7 @@ class Connection(asyncio.Protocol):
             self._give_up(None)
             raise
         self._transport = transport
-        tls = transport.get_extra_info("ssl_object")
-        cipher = tls.cipher()
-        name = requested_name(tls) if server_side else server_hostname
-        self.tls = TlsInfo(tls.version() or "TLS", cipher[0] if cipher else "unknown", name)
+        self._note_tls(server_hostname)
 
     def channel_binding(self, kind: str) -> bytes | None:
         """`tls-server-end-point`, or `tls-unique` of TLS 1.2 (RFC 5929); None where there is none."""
@@ -268,7 +269,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or self._lost:
             return
-        self._closing = True
+        self._leaving = self._closing = True
         self._ended = self._loop.create_future()
         try:
             async with asyncio.timeout(timeout):
@@ -313,11 +314,13 @@ class Connection(asyncio.Protocol):
 
     def finish(self) -> None:
         """Send what is left and end the connection, without waiting for it."""
+        self._leaving = True
         if self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:
         """End the connection at once."""
+        self._leaving = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -326,6 +329,13 @@ class Connection(asyncio.Protocol):
         error = ConnectionLost("the connection was lost")
         error.__cause__ = self._cause
         return error
+
+    def _note_tls(self, server_name: str | None = None) -> None:
+        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        if tls is not None:
+            cipher = tls.cipher()
+            name = requested_name(tls) if self._server_side else server_name
+            self.tls = TlsInfo(tls.version() or "TLS", cipher[0] if cipher else "unknown", name)
 
     def _give_up(self, error: BaseException | None) -> None:
         self.abort()
