@@ -17,7 +17,7 @@ RECORD_BYTES = 64
 Key = tuple[str, str]
 """Name (lower case, without the final dot) and type."""
 
-FAILED: Final = Answer[Any](exists=False)
+FAILED: Final[Answer[Any]] = Answer(exists=False)
 """Kept for a question that nobody could answer; known by its identity."""
 
 
