@@ -51,6 +51,9 @@ class _Datagram(asyncio.DatagramProtocol):
 
 async def ask(server: Nameserver, name: str, kind: dns.rdatatype.RdataType, timeout: float) -> dns.message.Message:
     """The server's answer: NOERROR or NXDOMAIN. Raises NoAnswer, NotAName."""
+    if not name:
+        # The root; nobody sends mail there, and an empty name is somebody's mistake.
+        raise NotAName
     try:
         query = dns.message.make_query(name, kind, use_edns=0, payload=UDP_BYTES)
     except dns.exception.DNSException as error:
