@@ -172,11 +172,17 @@ class Node:
         """The process ids of the workers."""
         return [pid for pid in children(self.pid) if "resource_tracker" not in command(pid)]
 
-    def kill_worker(self, chance: random.Random) -> int:
-        """SIGKILL to one worker; its process id."""
-        pid = chance.choice(self.workers())
-        kill_all([pid])
-        return pid
+    def kill_worker(self, chance: random.Random) -> bool:
+        """SIGKILL to a random worker; False if there is none."""
+        workers = self.workers()
+        if workers:
+            kill_all([chance.choice(workers)])
+        return bool(workers)
+
+    def serving(self) -> int:
+        """How many workers listen on the SMTP port."""
+        place = f" 0100007F:{self.port('smtp'):04X} 00000000:0000 0A "
+        return Path("/proc/net/tcp").read_text().count(place)
 
     def family(self) -> list[int]:
         """All processes of the node."""
