@@ -273,7 +273,7 @@ class Connection(asyncio.Protocol):
         self._ended = self._loop.create_future()
         try:
             async with asyncio.timeout(timeout):
-                if self.tls is None and not self._eof:
+                if self.tls is None and not self._eof and not transport.is_closing():
                     await self._linger(transport)
                 transport.close()
                 await self._ended
