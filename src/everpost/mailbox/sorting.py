@@ -36,6 +36,11 @@ class SortKey:
     reverse: bool = False
 
 
+def sent(row: MessageRow, summary: Summary) -> int:
+    """The sent date in unix milliseconds: the Date field, else the internal date (RFC 5256 section 2.2)."""
+    return row.internal_at if summary.sent_ms is None else summary.sent_ms
+
+
 Value = Callable[[MessageRow, Summary], Any]
 
 # Text goes by i;unicode-casemap (RFC 5051), for which case folding of the decoded text stands in.
@@ -54,11 +59,6 @@ _WITHOUT_SUMMARY = frozenset({SortBy.ARRIVAL, SortBy.SIZE})
 
 # Stands in for a message that is being removed while it is sorted.
 NOTHING = Summary(None, None, "", "", False, "", "", "", "", "", "", "", "", "", (), "", False)
-
-
-def sent(row: MessageRow, summary: Summary) -> int:
-    """The sent date in unix milliseconds: the Date field, else the internal date (RFC 5256 section 2.2)."""
-    return row.internal_at if summary.sent_ms is None else summary.sent_ms
 
 
 async def sort(view: "View", uids: Sequence[int], keys: Sequence[SortKey]) -> list[int]:
