@@ -15,9 +15,16 @@ from everpost.net.tls import CertificateFiles, self_signed
 Write = Callable[..., CertificateFiles]
 
 
-def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Every test of this folder that has to do with an event loop runs on both."""
-    return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.SelectorEventLoop,
+    "uvloop": uvloop.new_event_loop,
+}
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Every test of this folder that has to do with an event loop runs on both, unless its module says `LOOPS`."""
+    wanted = getattr(item.getparent(pytest.Module).module, "LOOPS", LOOPS)  # type: ignore[union-attr]
+    return {name: LOOPS[name] for name in wanted}
 
 
 class Peer:

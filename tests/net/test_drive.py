@@ -120,7 +120,12 @@ async def test_answers_to_all_that_came_go_out_in_one_piece(pair: Pair, monkeypa
     connection, peer = await pair()
     sent: list[bytes] = []
     send = connection.send
-    monkeypatch.setattr(connection, "send", lambda data: (sent.append(data), send(data)))
+
+    def note(data: bytes) -> None:
+        sent.append(data)
+        send(data)
+
+    monkeypatch.setattr(connection, "send", note)
     session = Echo(connection)
     await peer.send(b"".join(b"%d\n" % number for number in range(20)) + b"quit\n")
     await asyncio.sleep(0.01)

@@ -39,21 +39,21 @@ def plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(headers(), st.binary(max_size=20))
 def test_a_header_is_read_and_what_follows_is_left(header: tuple[bytes, Proxied], rest: bytes) -> None:
     data, meaning = header
     assert parse(data + rest) == meaning
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(headers(), st.data())
 def test_a_part_of_a_header_waits_for_more(header: tuple[bytes, Proxied], data: st.DataObject) -> None:
     size = data.draw(st.integers(0, len(header[0]) - 1))
     assert parse(header[0][:size]) is None
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     st.one_of(
         st.binary(max_size=200),

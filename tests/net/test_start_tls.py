@@ -105,7 +105,7 @@ async def test_a_full_connection_can_start_tls(
 
 
 def _failures() -> float:
-    return HANDSHAKES_FAILED.labels("server")._value.get()
+    return float(HANDSHAKES_FAILED.labels("server")._value.get())
 
 
 @pytest.mark.parametrize("how", ["silent", "garbage", "gone", "reset", "old"])
@@ -117,7 +117,7 @@ async def test_a_failed_handshake_ends_the_connection_at_once(
     starting = asyncio.ensure_future(connection.start_tls(certificates.context, 0.2 if how == "silent" else 5.0))
     await asyncio.sleep(0.01)
     with caplog.at_level(logging.WARNING):
-        client: asyncio.Future[object] | None = None
+        client: asyncio.Task[ssl.SSLSocket] | None = None
         match how:
             case "garbage":
                 await peer.send(b"EHLO this is not TLS\r\n" * 10)

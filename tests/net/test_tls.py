@@ -16,6 +16,9 @@ from everpost.net.tls import BadCertificate, CertificateFiles, Certificates, cli
 from tests.net.conftest import Write
 from tests.world.certificates import Authority
 
+# One loop is enough: what differs between them is in connections and listeners.
+LOOPS = ("uvloop",)
+
 
 class Site:
     """A TLS server that says what it knows of the client, and a client that no one here wrote."""

@@ -50,7 +50,7 @@ class Zones:
         self._authenticated: set[str] = set()
         self.follow = True
         """Answer with the target's records after a CNAME, as recursive servers do."""
-        self.negative_ttl = 60
+        self.negative_ttl: int | None = 60
         """Of the SOA record that comes with "there is none"; None leaves the SOA away."""
         self.asked: list[Question] = []
         """All questions that came in."""

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from everpost.access.imap.session import FLUSH_BYTES, PIECE_BYTES
+from everpost.access.imap.fetch import FLUSH_BYTES
+from everpost.access.imap.session import PIECE_BYTES
 from everpost.core.errors import Broken
 from everpost.net.connection import ConnectionLost
 from everpost.store.ports import StoreUnavailable

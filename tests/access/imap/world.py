@@ -9,7 +9,7 @@ from typing import Any
 from everpost.access.imap.session import Session
 from everpost.access.imap.settings import ImapSettings
 from everpost.access.imap.wire.machine import ImapMachine
-from everpost.accounts.authenticate import BadLogin
+from everpost.accounts.authenticate import BadExchange, BadLogin
 from everpost.accounts.values import Account
 from everpost.core.address import Address
 from everpost.core.errors import TryLater
@@ -73,7 +73,9 @@ class FakeExchange:
         if response is None:
             return b""
         if self._mechanism == "PLAIN":
-            _, user, password = response.decode().split("\0")
+            if response.count(b"\0") != 2:
+                raise BadExchange("malformed authentication message")
+            _, user, password = response.decode("utf-8", "replace").split("\0")
             return await self._logins.login(user, password, "", "")
         if response and self._steps < 3:
             return b"challenge"

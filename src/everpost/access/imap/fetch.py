@@ -21,6 +21,8 @@ RFCS = (3501, 9051, 3516, 7162, 5530)
 ROWS_AT_ONCE = 2_000
 FORMS_AT_ONCE = 500
 BODIES_AT_ONCE = 50
+# While bodies are sent, the network takes the output when so many bytes wait.
+FLUSH_BYTES = 256 * 1024
 
 _FORMS = frozenset((Item.ENVELOPE, Item.BODY, Item.BODYSTRUCTURE))
 Bytes = Body | Binary | BinarySize
@@ -89,21 +91,17 @@ async def answer(session: "Session", request: Fetch, *, uid: bool) -> Outcome:
         if selected.new_keywords(row.keywords for row in batch.rows):
             session.machine.send(selected.flags_line())
         if plan.bytes:
-            for place in range(len(batch.rows)):
-                match await _send_bytes(session, selected, plan, batch, place, fresh):
-                    case None:
-                        complete = False
-                    case False:
-                        unknown_encoding = True
-                    case True:
-                        pass
+            sent = await _send_bodies(session, selected, plan, batch, fresh)
+            complete = complete and sent.complete
+            unknown_encoding = unknown_encoding or sent.unknown_encoding
         else:
             _send_items(session, selected, plan, batch)
         await session.flush()
     if unknown_encoding:
         return no("A part has a transfer encoding that is not known here", b"UNKNOWN-CTE")
-    if not complete:
-        # RFC 2180 section 4.1.3: what is there was answered.
+    if not complete and not uid:
+        # RFC 2180 section 4.1.3: what is there was answered. UIDs that are gone are passed over
+        # (RFC 9051 section 6.4.9).
         return no("Some messages are gone", b"EXPUNGEISSUED")
     return ok("FETCH completed")
 
@@ -188,39 +186,57 @@ def _send_items(session: "Session", selected: Selected, plan: Plan, batch: Batch
     session.machine.send(b"".join(lines))
 
 
-async def _send_bytes(
-    session: "Session", selected: Selected, plan: Plan, batch: Batch, place: int, fresh: frozenset[int]
-) -> bool | None:
-    """One message with bytes of it: None if it is gone, False if a part cannot be decoded (it is left out then)."""
-    row = batch.rows[place]
-    one = Batch([batch.sequences[place]], [row], batch.forms, batch.envelopes)
-    raw = (await selected.view.raw(row.uid)) if batch.headers is None else batch.headers[row.uid]
-    if raw is None:
-        return None
-    tree = unpack(batch.forms[row.uid].structure) if plan.needs_tree and batch.forms else None
-    items = [column[0] for column in _columns(session, selected, plan, one)]
-    if row.uid in fresh:
-        # RFC 9051 section 6.4.5: flags that changed by the FETCH itself are told with it.
-        # RFC 7162 section 3.1: with UID and MODSEQ where CONDSTORE is used.
-        extra = (Item.UID, Item.FLAGS, Item.MODSEQ) if session.condstore else (Item.FLAGS,)
-        more = Plan(item for item in extra if item not in plan.items)
-        items.extend(column[0] for column in _columns(session, selected, more, one))
-    decodable = True
-    session.machine.send(b"* %d FETCH (%b" % (one.sequences[0], b" ".join(items)))
-    first = not items
-    for wanted in plan.bytes:
-        try:
-            head, data = _value(raw, tree, wanted)
-        except sections.UnknownEncoding:
-            decodable = False
+@dataclass(slots=True)
+class Sent:
+    """What could not be sent."""
+
+    complete: bool = True
+    unknown_encoding: bool = False
+
+
+async def _send_bodies(session: "Session", selected: Selected, plan: Plan, batch: Batch, fresh: frozenset[int]) -> Sent:
+    """Messages with bytes of them; those of `fresh` became \\Seen by it."""
+    sent = Sent()
+    machine = session.machine
+    columns_ = _columns(session, selected, plan, batch)
+    told = [b" ".join(items) for items in zip(*columns_, strict=True)] if columns_ else [b""] * len(batch.rows)
+    for sequence, row, items in zip(batch.sequences, batch.rows, told, strict=True):
+        raw = (await selected.view.raw(row.uid)) if batch.headers is None else batch.headers[row.uid]
+        if raw is None:
+            sent.complete = False
             continue
-        session.machine.send((b"" if first else b" ") + head)
-        first = False
-        if data:
-            await session.send_bulk(data)
-    session.machine.send(b")\r\n")
-    await session.flush(full=True)
-    return decodable
+        tree = unpack(batch.forms[row.uid].structure) if plan.needs_tree and batch.forms else None
+        if row.uid in fresh:
+            items += _changed_flags(session, selected, plan, sequence, row, first=not items)
+        machine.send(b"* %d FETCH (%b" % (sequence, items))
+        space = b" " if items else b""
+        for wanted in plan.bytes:
+            try:
+                head, data = _value(raw, tree, wanted)
+            except sections.UnknownEncoding:
+                sent.unknown_encoding = True
+                continue
+            machine.send(space + head)
+            space = b" "
+            if data:
+                await session.send_bulk(data)
+        machine.send(b")\r\n")
+        if machine.pending > FLUSH_BYTES:
+            await session.flush()
+    return sent
+
+
+def _changed_flags(
+    session: "Session", selected: Selected, plan: Plan, sequence: int, row: MessageRow, *, first: bool
+) -> bytes:
+    """RFC 9051 section 6.4.5: flags that changed by the FETCH itself are told with it.
+
+    RFC 7162 section 3.1: with UID and MODSEQ where CONDSTORE is used.
+    """
+    extra = (Item.UID, Item.FLAGS, Item.MODSEQ) if session.condstore else (Item.FLAGS,)
+    more = Plan(item for item in extra if item not in plan.items)
+    made = _columns(session, selected, more, Batch([sequence], [row]))
+    return b"".join((b"" if first and not place else b" ") + column[0] for place, column in enumerate(made))
 
 
 def _value(raw: bytes, tree: Part | None, wanted: Bytes) -> tuple[bytes, bytes]:

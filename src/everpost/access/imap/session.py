@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 from everpost import __version__
 from everpost.access.imap import dispatch
 from everpost.access.imap.capability import capabilities
+from everpost.access.imap.fetch import FLUSH_BYTES
 from everpost.access.imap.outcome import ClientFault, Outcome
 from everpost.access.imap.selected import Selected
 from everpost.access.imap.settings import ImapSettings
@@ -28,8 +29,6 @@ log = logger("imap")
 
 RFCS = (3501, 9051)
 
-# So many bytes wait in the output before the network takes them.
-FLUSH_BYTES = 256 * 1024
 PIECE_BYTES = 128 * 1024
 
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 RFCS = (2180, 4315, 6851, 9051)
 
-GONE = "The messages are gone"
-
 
 async def copy(session: "Session", command: Command) -> Outcome:
     """Copy messages to another mailbox."""
@@ -25,10 +23,10 @@ async def copy(session: "Session", command: Command) -> Outcome:
     view = session.need_selected().view
     if not chosen.uids:
         await session.need_mail().status(name)
-        return ok("No messages to copy")
+        return _nothing(command, "copy")
     copied = await view.copy(chosen.uids, name)
     if not copied.source:
-        return no(GONE, b"EXPUNGEISSUED")
+        return _nothing(command, "copy")
     return ok("COPY completed", _code(copied))
 
 
@@ -40,10 +38,10 @@ async def move(session: "Session", command: Command) -> Outcome:
         return READ_ONLY
     if not chosen.uids:
         await session.need_mail().status(name)
-        return ok("No messages to move")
+        return _nothing(command, "move")
     moved = await view.move(chosen.uids, name)
     if not moved.source:
-        return no(GONE, b"EXPUNGEISSUED")
+        return _nothing(command, "move")
     # RFC 6851 section 4.3: before the EXPUNGE responses.
     session.untagged_status(b"OK", "Moved", _code(moved))
     return ok("MOVE completed")
@@ -56,6 +54,13 @@ def _arguments(session: "Session", command: Command) -> tuple[Chosen, str]:
     name = mailbox(reader, utf8=session.utf8)
     reader.end()
     return session.need_selected().choose(wanted, uid=command.is_uid), name
+
+
+def _nothing(command: Command, verb: str) -> Outcome:
+    """None of the messages is there: an error, unless they were named by UID (RFC 9051 section 6.4.9)."""
+    if command.is_uid or command.text.startswith(b"$"):
+        return ok(f"No messages to {verb}")
+    return no("The messages are gone", b"EXPUNGEISSUED")
 
 
 def _code(copied: Copied) -> bytes:

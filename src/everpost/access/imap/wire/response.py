@@ -87,10 +87,17 @@ def pairs(source: Sequence[int], target: Sequence[int]) -> tuple[bytes, bytes]:
     return b",".join(b"%d" % uid for uid in source), b",".join(b"%d" % uid for uid in target)
 
 
+@lru_cache(maxsize=4096)
+def _day(days: int) -> bytes:
+    year, month, day, *_ = time.gmtime(days * 86_400)
+    return f"{day:2d}-{MONTHS[month - 1]}-{year:04d}".encode()
+
+
 def date_time(unix_ms: int) -> bytes:
     """An INTERNALDATE, in UTC."""
-    year, month, day, hour, minute, second, *_ = time.gmtime(unix_ms // 1000)
-    return f'"{day:2d}-{MONTHS[month - 1]}-{year:04d} {hour:02d}:{minute:02d}:{second:02d} +0000"'.encode()
+    days, seconds = divmod(unix_ms // 1000, 86_400)
+    minutes, seconds = divmod(seconds, 60)
+    return b'"%b %02d:%02d:%02d +0000"' % (_day(days), minutes // 60, minutes % 60, seconds)
 
 
 def untagged(*words: bytes) -> bytes:
