@@ -15,6 +15,7 @@ from everpost.mailbox.values import Appended, Changes, Copied, Folder, Record, S
 from everpost.message import dates, words
 from everpost.message.digest import digest
 from everpost.message.parse import parse
+from everpost.message.summary import Summary, summarise
 from everpost.message.text import leaves, part_text
 from everpost.store.sql.messages import DELETED, SEEN, MessageRow
 
@@ -369,6 +370,9 @@ class FakeView:
     async def envelopes(self, uids: Sequence[int]) -> dict[int, bytes]:
         return {uid: forms.envelope for uid, forms in (await self.forms(uids)).items()}
 
+    async def summaries(self, uids: Sequence[int]) -> dict[int, Summary]:
+        return {uid: summarise(parse(raw)) for uid, raw in self._there(uids).items()}
+
     async def headers(self, uids: Sequence[int]) -> dict[int, bytes]:
         return {uid: raw[: parse(raw).root.body_start] for uid, raw in self._there(uids).items()}
 
@@ -416,6 +420,15 @@ class FakeView:
                 return row.size < size
             case criteria.ModSeqAtLeast(modseq):
                 return row.modseq >= modseq
+            case criteria.Older(seconds):
+                return row.internal_at <= (self.mail.account.clock.now() - seconds) * 1000
+            case criteria.Younger(seconds):
+                return row.internal_at >= (self.mail.account.clock.now() - seconds) * 1000
+            case criteria.Saved(since, last):
+                found = datetime.fromtimestamp(row.saved_at / 1000, UTC).date()
+                return since <= found and (last is None or found <= last)
+            case criteria.Content(content_id):
+                return row.content_id == content_id
             case criteria.Header(name, text):
                 values = message.fields.all(name)
                 return any(text.casefold() in words.decode(value).casefold() for value in values)

@@ -68,6 +68,9 @@ async def answer(session: "Session", request: Fetch, *, uid: bool) -> Outcome:
     """Send the FETCH responses. Raises ClientFault, StoreUnavailable."""
     selected = session.need_selected()
     chosen = selected.choose(request.messages, uid=uid)
+    if request.window is not None:
+        # RFC 9394 section 3.4: before CHANGEDSINCE.
+        chosen = Chosen(list(request.window.of(chosen.sequences)), list(request.window.of(chosen.uids)))
     attributes = dict.fromkeys(request.attributes)
     if request.changed_since is not None or Item.MODSEQ in attributes:
         session.enable_condstore()

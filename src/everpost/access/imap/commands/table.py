@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from everpost.access.imap.commands import (
     append,
     authenticate,
+    cancelupdate,
     capability,
     close,
     copy,
@@ -26,10 +27,12 @@ from everpost.access.imap.commands import (
     rename,
     search,
     select,
+    sort,
     starttls,
     status,
     store,
     subscribe,
+    thread,
 )
 from everpost.access.imap.outcome import Outcome
 from everpost.access.imap.wire.events import Command
@@ -90,6 +93,11 @@ TABLE: dict[str, Entry] = {
     "UID FETCH": Entry(fetch.run, SELECTED),
     "SEARCH": Entry(search.run, SELECTED, expunges=False),
     "UID SEARCH": Entry(search.run, SELECTED),
+    "SORT": Entry(sort.run, SELECTED, expunges=False),
+    "UID SORT": Entry(sort.run, SELECTED),
+    "THREAD": Entry(thread.run, SELECTED, expunges=False),
+    "UID THREAD": Entry(thread.run, SELECTED),
+    "CANCELUPDATE": Entry(cancelupdate.run, SELECTED),
     "STORE": Entry(store.run, SELECTED, expunges=False),
     "UID STORE": Entry(store.run, SELECTED),
     "COPY": Entry(copy.copy, SELECTED, creates=True),
