@@ -97,9 +97,10 @@ class FakeAccount:
 
     def place(self, held: Held, rows: Sequence[MessageRow], modseq: int) -> list[int]:
         uids = []
+        now = int(self.clock.now() * 1000)
         for row in rows:
             held.modseq = modseq
-            held.rows[held.uid_next] = row._replace(uid=held.uid_next, modseq=modseq)
+            held.rows[held.uid_next] = row._replace(uid=held.uid_next, modseq=modseq, saved_at=now)
             uids.append(held.uid_next)
             held.uid_next += 1
         return uids

@@ -34,6 +34,10 @@ AFTER_LOGIN = (
     "CONTEXT=SORT",
     "PARTIAL",
     "SEARCH=FUZZY",
+    "PREVIEW",
+    "SAVEDATE",
+    "OBJECTID",
+    "MULTISEARCH",
 )
 
 

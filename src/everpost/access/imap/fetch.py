@@ -1,6 +1,6 @@
 """Answers FETCH: from the index and what was computed at delivery; message bytes are read only where needed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from everpost.access.imap.selected import Chosen, Selected
 from everpost.access.imap.wire.grammar.fetch import Attribute, Binary, BinarySize, Body, Fetch, Item
 from everpost.mailbox.reading import Forms
 from everpost.message.part import Part, unpack
+from everpost.message.summary import Summary
 from everpost.store.sql.messages import SEEN, MessageRow
 
 if TYPE_CHECKING:
@@ -31,7 +32,17 @@ Bytes = Body | Binary | BinarySize
 class Plan:
     """What a FETCH needs, worked out once."""
 
-    __slots__ = ("at_once", "bytes", "items", "marks_seen", "needs_envelopes", "needs_forms", "needs_raw", "needs_tree")
+    __slots__ = (
+        "at_once",
+        "bytes",
+        "items",
+        "marks_seen",
+        "needs_envelopes",
+        "needs_forms",
+        "needs_raw",
+        "needs_summaries",
+        "needs_tree",
+    )
 
     def __init__(self, attributes: Iterable[Attribute]) -> None:
         attributes = tuple(attributes)
@@ -45,9 +56,10 @@ class Plan:
         wanted = _FORMS.intersection(self.items)
         self.needs_envelopes = wanted == {Item.ENVELOPE} and not self.needs_tree
         self.needs_forms = (bool(wanted) and not self.needs_envelopes) or self.needs_tree
+        self.needs_summaries = Item.PREVIEW in self.items
         if self.needs_raw:
             self.at_once = BODIES_AT_ONCE
-        elif self.bytes or wanted:
+        elif self.bytes or wanted or self.needs_summaries:
             self.at_once = FORMS_AT_ONCE
         else:
             self.at_once = ROWS_AT_ONCE
@@ -62,6 +74,7 @@ class Batch:
     forms: dict[int, Forms] | None = None
     envelopes: dict[int, bytes] | None = None
     headers: dict[int, bytes] | None = None
+    summaries: dict[int, Summary] | None = None
 
 
 async def answer(session: "Session", request: Fetch, *, uid: bool) -> Outcome:
@@ -137,15 +150,18 @@ async def _load(selected: Selected, plan: Plan, sequences: Sequence[int], uids: 
     elif plan.needs_envelopes:
         batch.envelopes = await view.envelopes(uids)
         _keep(batch, batch.envelopes)
+    if plan.needs_summaries:
+        batch.summaries = await view.summaries(uids)
+        _keep(batch, batch.summaries)
     if plan.bytes and not plan.needs_raw:
         batch.headers = await view.headers(uids)
         _keep(batch, batch.headers)
     return batch
 
 
-def _keep(batch: Batch, found: dict[int, Forms] | dict[int, bytes]) -> None:
+def _keep(batch: Batch, found: Mapping[int, object]) -> None:
     """Leave out the messages that were not found."""
-    if len(found) == len(batch.rows):
+    if all(row.uid in found for row in batch.rows):
         return
     kept = [pair for pair in zip(batch.sequences, batch.rows, strict=True) if pair[1].uid in found]
     batch.sequences = [sequence for sequence, _ in kept]
@@ -160,6 +176,9 @@ def _columns(session: "Session", selected: Selected, plan: Plan, batch: Batch) -
             made.append(columns.flags(batch.rows, _recent_from(session, selected)))
         elif item in columns.BY_ROW:
             made.append(columns.BY_ROW[item](batch.rows))
+        elif item is Item.PREVIEW:
+            assert batch.summaries is not None
+            made.append(columns.previews(batch.rows, batch.summaries, utf8=session.utf8))
         elif batch.envelopes is not None:
             envelopes = batch.envelopes
             made.append([b"ENVELOPE " + envelopes[row.uid] for row in batch.rows])

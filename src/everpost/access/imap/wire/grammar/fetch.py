@@ -10,7 +10,7 @@ from everpost.access.imap.wire.grammar.returns import Window, window
 from everpost.access.imap.wire.grammar.sets import NumberSet, number_set
 from everpost.access.imap.wire.tokens import MAX_63, Reader
 
-RFCS = (3501, 9051, 3516, 7162, 9394)
+RFCS = (3501, 3516, 7162, 8474, 8514, 8970, 9051, 9394)
 
 MAX_ATTRIBUTES = 100
 MAX_FIELDS = 200
@@ -27,6 +27,10 @@ class Item(Enum):
     ENVELOPE = b"ENVELOPE"
     BODY = b"BODY"
     BODYSTRUCTURE = b"BODYSTRUCTURE"
+    PREVIEW = b"PREVIEW"
+    SAVEDATE = b"SAVEDATE"
+    EMAILID = b"EMAILID"
+    THREADID = b"THREADID"
 
 
 class Kind(Enum):
@@ -173,6 +177,14 @@ def _body(reader: Reader) -> Attribute:
     return _section(reader, peek=False) if reader.at(b"[") else Item.BODY
 
 
+def _preview(reader: Reader) -> Attribute:
+    """RFC 8970 section 3.2: LAZY makes no difference, because previews are made when messages come in."""
+    if reader.skip(b" ("):
+        reader.choice({"LAZY": True}, "LAZY")
+        reader.expect(b")")
+    return Item.PREVIEW
+
+
 def _body_peek(reader: Reader) -> Attribute:
     return _section(reader, peek=True)
 
@@ -260,6 +272,7 @@ def _plain(item: Attribute) -> Callable[[Reader], Attribute]:
 ATTRIBUTES: dict[str, Callable[[Reader], Attribute]] = {
     **{item.value.decode(): _plain(item) for item in Item},
     "BODY": _body,
+    "PREVIEW": _preview,
     "BODY.PEEK": _body_peek,
     "BINARY": _binary,
     "BINARY.PEEK": _binary_peek,
