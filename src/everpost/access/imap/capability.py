@@ -38,6 +38,8 @@ AFTER_LOGIN = (
     "SAVEDATE",
     "OBJECTID",
     "MULTISEARCH",
+    "UIDONLY",
+    "INPROGRESS",
 )
 
 

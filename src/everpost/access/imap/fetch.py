@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from everpost.access.imap import columns, sections
+from everpost.access.imap import columns, sections, sync
 from everpost.access.imap.outcome import Outcome, no, ok
 from everpost.access.imap.selected import Chosen, Selected
 from everpost.access.imap.wire.grammar.fetch import Attribute, Binary, BinarySize, Body, Fetch, Item
@@ -16,7 +16,7 @@ from everpost.store.sql.messages import SEEN, MessageRow
 if TYPE_CHECKING:
     from everpost.access.imap.session import Session
 
-RFCS = (3501, 9051, 3516, 7162, 5530)
+RFCS = (3501, 3516, 5530, 7162, 9051, 9394, 9586)
 
 # Messages answered between two looks at the output: from the index, from forms or headers, with bodies.
 ROWS_AT_ONCE = 2_000
@@ -91,7 +91,7 @@ async def answer(session: "Session", request: Fetch, *, uid: bool) -> Outcome:
         # RFC 7162 section 3.1.4.1
         attributes[Item.MODSEQ] = None
         chosen = _changed(selected, chosen, request.changed_since)
-    if uid:
+    if uid and not session.uid_only:
         attributes = dict.fromkeys((Item.UID, *attributes))
     plan = Plan(attributes)
     complete = True
@@ -196,15 +196,13 @@ def _recent_from(session: "Session", selected: Selected) -> int:
 
 def _send_items(session: "Session", selected: Selected, plan: Plan, batch: Batch) -> None:
     made = _columns(session, selected, plan, batch)
+    line, numbers = b"* %d FETCH (%b)\r\n", batch.sequences
+    if session.uid_only:
+        line, numbers = b"* %d UIDFETCH (%b)\r\n", [row.uid for row in batch.rows]
     if len(made) == 1:
-        lines = [
-            b"* %d FETCH (%b)\r\n" % (sequence, item) for sequence, item in zip(batch.sequences, made[0], strict=True)
-        ]
+        lines = [line % pair for pair in zip(numbers, made[0], strict=True)]
     else:
-        lines = [
-            b"* %d FETCH (%b)\r\n" % (sequence, b" ".join(items))
-            for sequence, *items in zip(batch.sequences, *made, strict=True)
-        ]
+        lines = [line % (number, b" ".join(items)) for number, *items in zip(numbers, *made, strict=True)]
     session.machine.send(b"".join(lines))
 
 
@@ -230,7 +228,7 @@ async def _send_bodies(session: "Session", selected: Selected, plan: Plan, batch
         tree = unpack(batch.forms[row.uid].structure) if plan.needs_tree and batch.forms else None
         if row.uid in fresh:
             items += _changed_flags(session, selected, plan, sequence, row, first=not items)
-        machine.send(b"* %d FETCH (%b" % (sequence, items))
+        machine.send(b"* %b (%b" % (sync.fetch_head(session, sequence, row.uid), items))
         space = b" " if items else b""
         for wanted in plan.bytes:
             try:
@@ -255,7 +253,9 @@ def _changed_flags(
 
     RFC 7162 section 3.1: with UID and MODSEQ where CONDSTORE is used.
     """
-    extra = (Item.UID, Item.FLAGS, Item.MODSEQ) if session.condstore else (Item.FLAGS,)
+    extra: tuple[Item, ...] = (Item.FLAGS, Item.MODSEQ) if session.condstore else (Item.FLAGS,)
+    if session.condstore and not session.uid_only:
+        extra = (Item.UID, *extra)
     more = Plan(item for item in extra if item not in plan.items)
     made = _columns(session, selected, more, Batch([sequence], [row]))
     return b"".join((b"" if first and not place else b" ") + column[0] for place, column in enumerate(made))

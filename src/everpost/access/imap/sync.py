@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from everpost.access.imap.selected import Selected
     from everpost.access.imap.session import Session
 
-RFCS = (2180, 3501, 5267, 7162, 9051)
+RFCS = (2180, 3501, 5267, 7162, 9051, 9586)
 
 GONE = "The selected mailbox was deleted"
 
@@ -33,7 +33,10 @@ async def tell(session: "Session", *, expunges: bool) -> frozenset[int]:
     if changes.vanished and selected.contexts:
         # RFC 5267 section 4.3.4: before EXPUNGE, by the numbers that the client knows.
         lines.append(contexts.expunged(selected.contexts.values(), known, changes.vanished))
-    lines += [b"* %d EXPUNGE\r\n" % number for number in changes.expunged]
+    if session.uid_only and changes.vanished:
+        lines.append(response.untagged(b"VANISHED", response.numbers(changes.vanished)))
+    else:
+        lines += [b"* %d EXPUNGE\r\n" % number for number in changes.expunged]
     if changes.exists is not None:
         lines.append(b"* %d EXISTS\r\n" % changes.exists)
         if not session.rev2:
@@ -63,13 +66,18 @@ def recent(selected: "Selected") -> int:
 def flags_line(session: "Session", sequence: int, record: Record, *, uid: bool, only_modseq: bool = False) -> bytes:
     """An untagged FETCH that says a message's flags; with CONDSTORE also UID and MODSEQ (RFC 7162 section 3.1)."""
     items = []
-    if uid or session.condstore:
+    if (uid or session.condstore) and not session.uid_only:
         items.append(b"UID %d" % record.uid)
     if not only_modseq:
         items.append(b"FLAGS " + flags(session, record))
     if session.condstore:
         items.append(b"MODSEQ (%d)" % record.modseq)
-    return b"* %d FETCH %b\r\n" % (sequence, response.listed(items))
+    return b"* %b %b\r\n" % (fetch_head(session, sequence, record.uid), response.listed(items))
+
+
+def fetch_head(session: "Session", sequence: int, uid: int) -> bytes:
+    """How an untagged FETCH begins; after ENABLE UIDONLY it is a UIDFETCH (RFC 9586)."""
+    return b"%d UIDFETCH" % uid if session.uid_only else b"%d FETCH" % sequence
 
 
 def flags(session: "Session", record: Record) -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from everpost.access.imap import contexts, results
-from everpost.access.imap.commands.search import allow, forgetting
+from everpost.access.imap.commands.search import allow, forgetting, need_uids
 from everpost.access.imap.contexts import Context
 from everpost.access.imap.outcome import ClientFault, Outcome, ok
 from everpost.access.imap.wire import response
@@ -49,6 +49,7 @@ async def run(session: "Session", command: Command) -> Outcome:
 
 def _check(session: "Session", command: Command, request: MultiSearch) -> None:
     """Raises ClientFault for what the state of the session does not allow (RFC 7377 section 2.2)."""
+    need_uids(session, request.search)
     returned = request.search.returned or frozenset()
     if session.selected is not None:
         allow(session, session.selected, command, request.search)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from everpost.access.imap import contexts, results
 from everpost.access.imap.contexts import Context
-from everpost.access.imap.outcome import Outcome, ok
+from everpost.access.imap.outcome import Outcome, UidRequired, ok
 from everpost.access.imap.selected import Selected
 from everpost.access.imap.wire.events import Command
 from everpost.access.imap.wire.grammar.search import Search, search
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from everpost.access.imap.session import Session
 
-RFCS = (3501, 4731, 5032, 5182, 5267, 6203, 7162, 9051, 9394)
+RFCS = (3501, 4731, 5032, 5182, 5267, 6203, 7162, 9051, 9394, 9586)
 
 
 async def run(session: "Session", command: Command) -> Outcome:
@@ -49,8 +49,15 @@ def forgetting(selected: Selected, command: Command) -> "Iterator[None]":
 
 def allow(session: "Session", selected: Selected, command: Command, request: Search) -> None:
     """Raises ClientFault for what cannot be asked in this session."""
+    need_uids(session, request)
     if request.returned is not None and "UPDATE" in request.returned:
         contexts.check(selected, command.tag)
+
+
+def need_uids(session: "Session", request: Search) -> None:
+    """Raises UidRequired if messages are named by sequence numbers where that cannot be (RFC 9586)."""
+    if session.uid_only and request.sequences:
+        raise UidRequired("after ENABLE UIDONLY a search can name messages only by UID")
 
 
 def tell(

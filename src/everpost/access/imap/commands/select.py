@@ -68,7 +68,7 @@ def _describe(session: "Session", selected: Selected) -> None:
     else:
         session.untagged(b"%d" % sync.recent(selected), b"RECENT")
         unseen = next((place for place, row in enumerate(view.rows(view.uids), 1) if not row.flags & SEEN), None)
-        if unseen is not None:
+        if unseen is not None and not session.uid_only:
             session.untagged_status(b"OK", "The first unseen message", b"UNSEEN %d" % unseen)
     session.untagged_status(b"OK", "UIDs are valid", b"UIDVALIDITY %d" % view.folder.uid_validity)
     session.untagged_status(b"OK", "The next UID", b"UIDNEXT %d" % view.uid_next)
