@@ -252,6 +252,9 @@ class FakeView:
         place = bisect_left(self.uids, uid)
         return place + 1 if place < len(self.uids) and self.uids[place] == uid else None
 
+    def is_gone(self, uid: int) -> bool:
+        return uid not in self.held.rows
+
     def record(self, uid: int) -> Record:
         row = self.rows([uid])[0]
         return Record(

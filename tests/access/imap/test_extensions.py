@@ -6,7 +6,7 @@ from everpost.store.ports import Database
 from tests.access.imap.transcript import FOLDER, run
 from tests.access.imap.world import real_world
 
-TRANSCRIPTS = ("contexts", "multisearch", "objects", "partial", "sort", "uidonly")
+TRANSCRIPTS = ("contexts", "messagelimit", "multisearch", "objects", "partial", "sort", "uidonly")
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)

@@ -48,6 +48,8 @@ def capabilities(session: "Session") -> bytes:
     words = list(ALWAYS)
     if session.mail is not None:
         words.extend(AFTER_LOGIN)
+        if session.settings.message_limit:
+            words.append(f"MESSAGELIMIT={session.settings.message_limit}")
     else:
         words.append("SASL-IR")
         if session.can_start_tls:

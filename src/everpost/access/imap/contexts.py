@@ -102,8 +102,11 @@ async def changed(selected: "Selected") -> bytes:
         matching = await _matching(view, context.criterion, fresh)
         had = set(context.uids)
         new = [uid for uid in fresh if uid in matching and uid not in had]
-        order = await _order(view, context, [*(had - set(fresh)), *(matching & had), *new]) if new else []
-        removed = _take(context, set(fresh) - matching)
+        gone = set(fresh) - matching
+        # Of messages that are expunged, but not for this client yet, it is not known any more where they belong.
+        stay = [uid for uid in context.uids if uid not in gone and not view.is_gone(uid)]
+        order = await _order(view, context, [*stay, *new]) if new else []
+        removed = _take(context, gone)
         added = _put(context, order, set(new)) if new else []
         context.checked = modseq
         if removed or added:
@@ -134,12 +137,22 @@ def _take(context: Context, gone: set[int]) -> list[Change]:
 
 
 def _put(context: Context, order: list[int], new: set[int]) -> list[Change]:
-    """Put new messages where they belong in the order."""
+    """Put new messages where they belong in the order; those the client knows stay as they are to each other."""
+    wanted = {uid: place for place, uid in enumerate(order)}
+    merged: list[int] = []
+    taken = 0
+    for uid in context.uids:
+        upto = wanted.get(uid, 0)
+        if upto > taken:
+            merged.extend(each for each in order[taken:upto] if each in new)
+            taken = upto
+        merged.append(uid)
+    merged.extend(each for each in order[taken:] if each in new)
+    context.uids = merged
     runs: list[Change] = []
-    for place, uid in enumerate(order, 1):
+    for place, uid in enumerate(merged, 1):
         if uid in new:
             _run(runs, place, uid)
-    context.uids = order
     return runs
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from everpost.access.imap import columns, sections, sync
+from everpost.access.imap import columns, limit, sections, sync
 from everpost.access.imap.outcome import Outcome, no, ok
 from everpost.access.imap.selected import Chosen, Selected
 from everpost.access.imap.wire.grammar.fetch import Attribute, Binary, BinarySize, Body, Fetch, Item
@@ -84,6 +84,9 @@ async def answer(session: "Session", request: Fetch, *, uid: bool) -> Outcome:
     if request.window is not None:
         # RFC 9394 section 3.4: before CHANGEDSINCE.
         chosen = Chosen(list(request.window.of(chosen.sequences)), list(request.window.of(chosen.uids)))
+    if request.window is not None and (refusal := limit.refused(session, len(chosen.uids))) is not None:
+        return refusal
+    chosen, lowest = limit.newest(session, chosen)
     attributes = dict.fromkeys(request.attributes)
     if request.changed_since is not None or Item.MODSEQ in attributes:
         session.enable_condstore()
@@ -114,12 +117,12 @@ async def answer(session: "Session", request: Fetch, *, uid: bool) -> Outcome:
             _send_items(session, selected, plan, batch)
         await session.flush()
     if unknown_encoding:
-        return no("A part has a transfer encoding that is not known here", b"UNKNOWN-CTE")
+        return limit.said(session, no("A part has a transfer encoding that is not known here", b"UNKNOWN-CTE"), lowest)
     if not complete and not uid:
         # RFC 2180 section 4.1.3: what is there was answered. UIDs that are gone are passed over
         # (RFC 9051 section 6.4.9).
-        return no("Some messages are gone", b"EXPUNGEISSUED")
-    return ok("FETCH completed")
+        return limit.said(session, no("Some messages are gone", b"EXPUNGEISSUED"), lowest)
+    return limit.said(session, ok("FETCH completed"), lowest)
 
 
 def _changed(selected: Selected, chosen: Chosen, modseq: int) -> Chosen:

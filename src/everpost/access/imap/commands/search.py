@@ -7,7 +7,7 @@ same relevancy.
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from everpost.access.imap import contexts, results
+from everpost.access.imap import contexts, limit, results
 from everpost.access.imap.contexts import Context
 from everpost.access.imap.outcome import Outcome, UidRequired, ok
 from everpost.access.imap.selected import Selected
@@ -32,8 +32,10 @@ async def run(session: "Session", command: Command) -> Outcome:
         request = search(Reader.of(command), tuple(selected.saved))
         allow(session, selected, command, request)
         modseq = selected.view.highest_modseq
-        uids = await selected.view.search(request.criterion)
-    return tell(session, selected, command, request, uids, kind="SEARCH", checked=modseq)
+        criterion, lowest = limit.newest_of(session, selected.view, request.criterion)
+        uids = await selected.view.search(criterion)
+    outcome = tell(session, selected, command, request, uids, kind="SEARCH", checked=modseq)
+    return limit.said(session, outcome, lowest)
 
 
 @contextmanager

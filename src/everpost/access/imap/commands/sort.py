@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from everpost.access.imap import limit
 from everpost.access.imap.commands.search import allow, forgetting, tell
 from everpost.access.imap.outcome import Outcome
 from everpost.access.imap.wire.events import Command
@@ -25,6 +26,9 @@ async def run(session: "Session", command: Command) -> Outcome:
         keys = tuple(
             SortKey(SortBy(order.name), order.reverse) for order in request.orders if order.name != grammar.RELEVANCY
         )
+        _, lowest = limit.newest_of(session, selected.view, request.search.criterion)
+        if lowest is not None:
+            return limit.refusal(session)
         modseq = selected.view.highest_modseq
         uids = await sort(selected.view, await selected.view.search(request.search.criterion), keys)
     return tell(session, selected, command, request.search, uids, kind="SORT", checked=modseq, keys=keys)

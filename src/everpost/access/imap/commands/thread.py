@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from everpost.access.imap import limit
 from everpost.access.imap.commands.search import allow
 from everpost.access.imap.outcome import Outcome, ok
 from everpost.access.imap.wire.events import Command
@@ -23,6 +24,9 @@ async def run(session: "Session", command: Command) -> Outcome:
     request = grammar.threads(Reader.of(command), tuple(selected.saved))
     allow(session, selected, command, request.search)
     view = selected.view
+    _, lowest = limit.newest_of(session, view, request.search.criterion)
+    if lowest is not None:
+        return limit.refusal(session)
     threads = await ALGORITHMS[request.algorithm](view, await view.search(request.search.criterion))
     numbers = None if command.is_uid else {uid: place for place, uid in enumerate(view.uids, 1)}
     words = [b"THREAD"]

@@ -7,12 +7,12 @@ from everpost.access.imap.wire.grammar import objects
 from everpost.access.imap.wire.grammar.dates import day
 from everpost.access.imap.wire.grammar.returns import Returned, Window, returned
 from everpost.access.imap.wire.grammar.sets import begins_set, ranges
-from everpost.access.imap.wire.tokens import MAX_63, Reader
+from everpost.access.imap.wire.tokens import MAX_32, MAX_63, Reader
 from everpost.core.errors import Refused
 from everpost.mailbox import criteria
 from everpost.mailbox.criteria import Criterion
 
-RFCS = (3501, 5032, 6203, 7162, 8474, 8514, 9051)
+RFCS = (3501, 5032, 6203, 7162, 8474, 8514, 9051, 9738)
 
 # Deeper is no human's wish, and costs stack.
 MAX_DEPTH = 80
@@ -218,6 +218,19 @@ def _uid(keys: SearchReader) -> Criterion:
     return criteria.Uids(ranges(keys.reader))
 
 
+def _uid_after(keys: SearchReader) -> Criterion:
+    """RFC 9738: UIDs above the one given."""
+    keys.reader.space()
+    return criteria.Uids(((keys.reader.number() + 1, MAX_32 + 1),))
+
+
+def _uid_before(keys: SearchReader) -> Criterion:
+    """RFC 9738: UIDs below the one given."""
+    keys.reader.space()
+    uid = keys.reader.number()
+    return criteria.Uids(((1, uid - 1),)) if uid > 1 else criteria.Or(())
+
+
 def _modseq(keys: SearchReader) -> Criterion:
     """RFC 7162 section 3.1.5: the entry is read and does not matter, because there is one sequence for all."""
     keys.reader.space()
@@ -319,6 +332,8 @@ KEYS: dict[str, Read] = {
     "THREADID": _thread_id,
     "TO": _header("to"),
     "UID": _uid,
+    "UIDAFTER": _uid_after,
+    "UIDBEFORE": _uid_before,
     "UNANSWERED": _no_flag("\\Answered"),
     "UNDELETED": _no_flag("\\Deleted"),
     "UNDRAFT": _no_flag("\\Draft"),
