@@ -22,6 +22,8 @@ DELIVERERS = 20
 FLAGGERS = 10
 ACCOUNTS = 5
 WORKERS = 3
+# On a slow machine a run goes on until it has shown something, at most this much longer.
+PATIENCE_SECONDS = 60.0
 # All who read list the whole mailbox each time, so its growth is bounded (messages in all).
 MOST_MESSAGES = 20_000
 
@@ -35,13 +37,23 @@ def node(database_url: str) -> Iterator[Node]:
 
 
 async def hurt(node: Node, ledger: Ledger, chance: random.Random, going: Callable[[], bool]) -> None:
-    """Kill a worker every now and then, sometimes two, also while another is starting."""
+    """Kill a worker every now and then, sometimes two, now and then while another is still starting."""
     while going():
-        await asyncio.sleep(chance.uniform(0.2, 1.2))
+        await asyncio.sleep(chance.uniform(0.1, 1.0))
+        if chance.random() < 0.8:
+            end = time.monotonic() + 10
+            while node.serving() < WORKERS and going() and time.monotonic() < end:
+                await asyncio.sleep(0.05)
         for _ in range(chance.choice((1, 1, 1, 2))):
-            if node.workers():
-                node.kill_worker(chance)
+            if node.kill_worker(chance):
                 ledger.counts["kills"] += 1
+
+
+def has_shown_something(ledger: Ledger) -> bool:
+    """A run that did not hurt, or in which little got through, has shown nothing."""
+    wanted = {"kills": SECONDS / 3, "smtp cut off": 1, "imap cut off": 1, "acknowledged": SECONDS * 20}
+    wanted |= {"stores": SECONDS * 10, "selects": SECONDS}
+    return all(ledger.counts[what] >= least for what, least in wanted.items())
 
 
 async def test_nothing_acknowledged_is_lost_when_workers_are_killed(node: Node) -> None:
@@ -54,12 +66,13 @@ async def test_nothing_acknowledged_is_lost_when_workers_are_killed(node: Node) 
     pause = max(0.08, DELIVERERS * SECONDS / MOST_MESSAGES)
 
     def going() -> bool:
-        return time.monotonic() < end
+        now = time.monotonic()
+        return now < end or (now < end + PATIENCE_SECONDS and not has_shown_something(ledger))
 
     def own() -> random.Random:
         return random.Random(chance.getrandbits(64))
 
-    async with asyncio.timeout(SECONDS + 60), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(SECONDS + PATIENCE_SECONDS + 60), asyncio.TaskGroup() as group:
         for number in range(DELIVERERS):
             group.create_task(deliver(node, ledger, f"d{number}", own(), going, pause))
         for number in range(FLAGGERS):
@@ -71,8 +84,4 @@ async def test_nothing_acknowledged_is_lost_when_workers_are_killed(node: Node) 
         for account in accounts:
             await collect(node, ledger, account)
     print(dict(ledger.counts), f"unanswered: {len(ledger.unanswered)}")
-    # A run that did not hurt, or in which nothing got through, has shown nothing.
-    assert ledger.counts["kills"] >= SECONDS / 2
-    assert ledger.counts["smtp cut off"] and ledger.counts["imap cut off"]
-    assert ledger.counts["acknowledged"] > SECONDS * 10
-    assert ledger.counts["stores"] > SECONDS * 10
+    assert has_shown_something(ledger), ledger.counts

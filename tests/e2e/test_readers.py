@@ -98,13 +98,13 @@ def test_python_reads_flags_moves_and_deletes(node: Node, user: User) -> None:
         assert b"MOVE" in ok(client.capability())[0].split()
         ok(client.uid("MOVE", "2", "Moved"))
         ok(client.store("1", "+FLAGS", r"(\Answered $Label1)"))
-        # "Moved/deep & ümlaut" in modified UTF-7 (RFC 3501 section 5.1.3).
-        ok(client.rename("Moved", '"Moved/deep &- &APw-mlaut"'))
+        # "Other/deep & ümlaut" in modified UTF-7 (RFC 3501 section 5.1.3).
+        ok(client.rename("Moved", '"Other/deep &- &APw-mlaut"'))
     assert user.subjects() == [subjects[0], subjects[2]]
     assert {r"\Answered", r"\Seen", "$Label1"} <= user.flags(subjects[0])
     with user.imap(select=None) as client:
         names = [line.decode().rpartition(' "/" ')[2].strip('"') for line in ok(client.list())]
-        (moved,) = [name for name in names if name.startswith("Moved/")]
+        (moved,) = [name for name in names if name.startswith("Other/")]
         ok(client.select(f'"{moved}"'))
         assert subjects[1].encode() in fetch(client, "1", "BODY.PEEK[HEADER]")[1]
         ok(client.close())

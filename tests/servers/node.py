@@ -16,6 +16,7 @@ import tomllib
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.servers.ports import free_base
 from tests.servers.processes import alive, children, command, cpu_seconds, end, guarded, kill_all, tree, wait_until
@@ -172,15 +173,33 @@ class Node:
         """The process ids of the workers."""
         return [pid for pid in children(self.pid) if "resource_tracker" not in command(pid)]
 
-    def kill_worker(self, chance: random.Random) -> int:
-        """SIGKILL to one worker; its process id."""
-        pid = chance.choice(self.workers())
-        kill_all([pid])
-        return pid
+    def kill_worker(self, chance: random.Random) -> bool:
+        """SIGKILL to a random worker; False if there is none."""
+        workers = self.workers()
+        if workers:
+            kill_all([chance.choice(workers)])
+        return bool(workers)
+
+    def serving(self) -> int:
+        """How many workers listen on the SMTP port."""
+        place = f" 0100007F:{self.port('smtp'):04X} 00000000:0000 0A "
+        return Path("/proc/net/tcp").read_text().count(place)
 
     def family(self) -> list[int]:
         """All processes of the node."""
         return tree(self.pid)
+
+    def command(self, *arguments: str) -> Any:
+        """Run a command of `everpost` against this node; what it prints as JSON."""
+        program = str(Path(sys.executable).with_name("everpost"))
+        ran = subprocess.run(
+            [program, *arguments, "--settings", str(self.settings_file), "--json"],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert ran.returncode == 0, (arguments, ran.returncode, ran.stdout, ran.stderr)
+        return json.loads(ran.stdout)
 
     def cpu_seconds(self) -> float:
         """What all its processes have used so far."""

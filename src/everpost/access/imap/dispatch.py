@@ -7,6 +7,7 @@ from everpost.access.imap.commands.table import TABLE, Entry
 from everpost.access.imap.outcome import Outcome, UidRequired, bad, no, refusal
 from everpost.access.imap.wire.events import Command
 from everpost.core.errors import EverpostError, TryLater
+from everpost.core.metrics import counter
 from everpost.mailbox.errors import FolderGone
 from everpost.net.connection import ConnectionLost
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from everpost.access.imap.session import Session
 
 RFCS = (3501, 9051, 9586)
+
+COMMANDS = counter("access", "imap_commands_total", "IMAP commands answered", ("command", "outcome"))
 
 
 async def run(session: "Session", command: Command) -> None:
@@ -82,6 +85,7 @@ async def _finish(session: "Session", command: Command, outcome: Outcome) -> Non
             # The command is done all the same; what changed is told next time.
             session.log.warning("sync.failed", reason=error.text)
     session.tagged(command.tag, outcome)
+    COMMANDS.labels(command.name if command.name in TABLE else "other", outcome.kind.decode()).inc()
     if outcome.kind == b"BAD":
         session.count_fault()
     else:
