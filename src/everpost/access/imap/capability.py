@@ -24,6 +24,22 @@ AFTER_LOGIN = (
     "LIST-EXTENDED",
     "LIST-STATUS",
     "STATUS=SIZE",
+    "WITHIN",
+    "SORT",
+    "SORT=DISPLAY",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
+    "ESORT",
+    "CONTEXT=SEARCH",
+    "CONTEXT=SORT",
+    "PARTIAL",
+    "SEARCH=FUZZY",
+    "PREVIEW",
+    "SAVEDATE",
+    "OBJECTID",
+    "MULTISEARCH",
+    "UIDONLY",
+    "INPROGRESS",
 )
 
 
@@ -32,6 +48,8 @@ def capabilities(session: "Session") -> bytes:
     words = list(ALWAYS)
     if session.mail is not None:
         words.extend(AFTER_LOGIN)
+        if session.settings.message_limit:
+            words.append(f"MESSAGELIMIT={session.settings.message_limit}")
     else:
         words.append("SASL-IR")
         if session.can_start_tls:

@@ -5,11 +5,12 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 
 from everpost.access.imap.wire import response
+from everpost.access.imap.wire.grammar import objects
 from everpost.access.imap.wire.grammar.status import StatusItem
 from everpost.mailbox.names import INBOX, SEPARATOR
 from everpost.mailbox.values import Folder
 
-RFCS = (3501, 5258, 6154, 8438, 9051)
+RFCS = (3501, 5258, 6154, 8438, 8474, 9051)
 
 _WILDCARDS = re.compile(r"[*%]+")
 
@@ -101,8 +102,14 @@ def old_name(name: str, *, utf8: bool) -> bytes:
 
 def status_line(folder: Folder, items: Iterable[StatusItem], *, utf8: bool) -> bytes:
     """`* STATUS name (...)`."""
-    told = response.listed(item.value.encode() + b" %d" % TOTALS[item](folder) for item in items)
+    told = response.listed(item.value.encode() + b" " + _value(folder, item) for item in items)
     return response.untagged(b"STATUS", response.mailbox(folder.name, utf8=utf8), told)
+
+
+def _value(folder: Folder, item: StatusItem) -> bytes:
+    if item is StatusItem.MAILBOXID:
+        return b"(%b)" % objects.mailbox_id(folder.folder_id)
+    return b"%d" % TOTALS[item](folder)
 
 
 TOTALS: dict[StatusItem, Callable[[Folder], int]] = {

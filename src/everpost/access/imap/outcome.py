@@ -7,7 +7,7 @@ from everpost.access.imap.wire.names import BadName
 from everpost.core.errors import EverpostError, ProtocolError, Refused, TryLater
 from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder, OverQuota, TooLarge
 
-RFCS = (5530, 9051)
+RFCS = (5530, 9051, 9586)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,10 @@ class ClientFault(ProtocolError):
     """A command that is well formed and still cannot be meant."""
 
 
+class UidRequired(ClientFault):
+    """A message was named by its sequence number after ENABLE UIDONLY (RFC 9586)."""
+
+
 # From the special to the general; the first that fits counts.
 _CODES: tuple[tuple[type[EverpostError], bytes | None], ...] = (
     (NoFolder, b"NONEXISTENT"),
@@ -62,7 +66,7 @@ def refusal(error: EverpostError, *, create: bool = False) -> Outcome:
     """What an error means to the client; with `create` a missing mailbox could be created (TRYCREATE)."""
     text = error.text[:1].upper() + error.text[1:]
     if isinstance(error, ProtocolError):
-        return bad(text)
+        return bad(text, b"UIDREQUIRED" if isinstance(error, UidRequired) else None)
     if create and isinstance(error, NoFolder):
         return no(text, b"TRYCREATE")
     code = next(code for kind, code in _CODES if isinstance(error, kind))

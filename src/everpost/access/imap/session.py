@@ -90,6 +90,8 @@ class Session:
         """The client said ENABLE IMAP4rev2."""
         self.condstore = False
         """The client uses CONDSTORE (RFC 7162 section 3.1)."""
+        self.uid_only = False
+        """The client said ENABLE UIDONLY: no sequence numbers are taken or told (RFC 9586)."""
         self.failures = 0
         """Failed logins."""
         self.log = log.bind(peer=connection.peer.host)

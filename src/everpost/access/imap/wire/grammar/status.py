@@ -4,11 +4,11 @@ from enum import Enum
 
 from everpost.access.imap.wire.tokens import Reader
 
-RFCS = (3501, 9051, 7162, 8438)
+RFCS = (3501, 7162, 8438, 8474, 9051)
 
 
 class StatusItem(Enum):
-    """A total of a mailbox."""
+    """Something to know of a mailbox, mostly a total."""
 
     MESSAGES = "MESSAGES"
     RECENT = "RECENT"
@@ -18,6 +18,7 @@ class StatusItem(Enum):
     DELETED = "DELETED"
     SIZE = "SIZE"
     HIGHESTMODSEQ = "HIGHESTMODSEQ"
+    MAILBOXID = "MAILBOXID"
 
 
 _ITEMS = {item.value: item for item in StatusItem}
