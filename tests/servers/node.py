@@ -40,8 +40,13 @@ PORTS = {
     "managesieve": 4190,
 }
 
-# What a healthy node never logs. A killed worker is no fault of ours, so "worker.died" is allowed.
-_FAULTS = re.compile(r"\.broken\b|Traceback \(most recent call last\)|Task was destroyed|never retrieved")
+# What a healthy node never writes outside of events.
+_FAULTS = re.compile(r"Traceback \(most recent call last\)|Task was destroyed|never retrieved|Fatal Python error")
+
+
+def _is_fault(event: dict[str, Any]) -> bool:
+    """Whether an event tells of a fault of ours. A worker that was killed is none."""
+    return "exception" in event or (event["level"] == "error" and event["event"].endswith(".broken"))
 
 
 class Node:
@@ -231,13 +236,14 @@ class Node:
         found: dict[str, str] = {}
         lines = self.log.splitlines()
         for number, line in enumerate(lines):
-            if not _FAULTS.search(line) or any(re.search(pattern, line) for pattern in self.tolerated):
+            if any(re.search(pattern, line) for pattern in self.tolerated):
                 continue
-            if line.startswith("{"):
+            if line.startswith("{") and line.endswith("}"):
                 event = json.loads(line)
-                trace = event.pop("exception", "")
-                found.setdefault(trace or line, f"{event}\n{trace}")
-            else:
+                if _is_fault(event):
+                    trace = event.pop("exception", "")
+                    found.setdefault(trace or line, f"{event}\n{trace}")
+            elif _FAULTS.search(line):
                 text = "\n".join(lines[max(0, number - 1) : number + 40])
                 found.setdefault(text, text)
         return list(found.values())
