@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import codecs
 import re
 
 RFCS = (2047, 2231, 6532)
@@ -10,14 +11,19 @@ _WORD = re.compile(rb"=\?([!-)+-<>@-~*]{1,60})\?([BbQq])\?([^?\x00-\x20]*)\?=")
 _BETWEEN = re.compile(rb"(\?=)[ \t\r\n]+(?==\?[!-<>@-~]{1,60}\?[BbQq]\?[^?\x00-\x20]*\?=)")
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
 
+# Codecs of Python that no mail means; decoding Punycode takes time that grows with the square of the length.
+_NO_CHARSETS = frozenset({"punycode", "idna", "unicode_escape", "raw-unicode-escape", "unicode-escape", "undefined"})
+
 # RFC 2047 section 2: an encoded word is at most 75 characters long.
 _WORD_BYTES = 45
 
 
 def to_unicode(data: bytes, charset: str) -> str:
     """Bytes of a named charset as text; unknown charsets and broken bytes become something readable."""
+    name = charset.partition("*")[0] or "ascii"
     try:
-        return data.decode(charset.partition("*")[0] or "ascii")
+        if codecs.lookup(name).name not in _NO_CHARSETS:
+            return data.decode(name)
     except (LookupError, UnicodeError, ValueError):
         pass
     try:
