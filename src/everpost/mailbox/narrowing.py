@@ -159,8 +159,9 @@ class SignatureCache:
         async with table.lock:
             missing = [place for place, each in enumerate(content_ids) if each not in table.slots] if load else []
             beyond = self._room(table)
-            for start in range(0, len(missing[:beyond]), _BATCH):
-                ids = [content_ids[place] for place in missing[start : start + _BATCH]]
+            fitting = missing[:beyond]
+            for start in range(0, len(fitting), _BATCH):
+                ids = [content_ids[place] for place in fitting[start : start + _BATCH]]
                 table.add(await read(database, ids))
             if len(content_ids) > _THREAD:
                 maybe = await asyncio.to_thread(table.sift, content_ids, wanted)
