@@ -1,13 +1,15 @@
 """Whether one message meets a criterion, by what has been loaded of it: yes, no, or not yet."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import assert_never
 
 from everpost.mailbox import criteria
 from everpost.mailbox import flags as flag_names
+from everpost.mailbox.content import assemble
 from everpost.mailbox.criteria import Criterion
+from everpost.mailbox.narrowing import BODY, HEADER, YES
 from everpost.message import words
 from everpost.message.fields import Fields
 from everpost.message.part import Part
@@ -26,35 +28,48 @@ SUMMARISED: dict[str, Callable[[Summary], str]] = {
 }
 
 
+@dataclass(slots=True)
 class Whole:
-    """A message read whole, decoded only as far as a question needs."""
+    """A message read whole, unpacked and decoded only as far as a question needs."""
 
-    __slots__ = ("_coming", "_header", "_raw", "_root", "_texts")
+    root: Part
+    size: int
+    coding: int
+    header: bytes
+    stored: bytes
+    _raw: bytes | None = None
+    _headers: bytes | None = None
+    _coming: Iterator[bytes] | None = None
+    _texts: list[bytes] = field(default_factory=list)
 
-    def __init__(self, raw: bytes, root: Part) -> None:
-        self._raw = raw
-        self._root = root
-        self._header: bytes | None = None
-        self._coming = body_texts(raw, root)
-        self._texts: list[bytes] = []
+    @property
+    def raw(self) -> bytes:
+        """The message. Raises Broken."""
+        if self._raw is None:
+            self._raw = assemble(self.size, self.coding, self.header, self.stored)
+        return self._raw
 
-    def holds(self, wanted: bytes, *, body_only: bool) -> bool:
-        """Whether this folded text is in the body, or also in a header."""
-        if not body_only:
-            if self._header is None:
-                self._header = header_text(self._raw, self._root)
-            if wanted in self._header:
-                return True
-        if any(wanted in text for text in self._all_texts()):
+    def holds(self, wanted: bytes, where: int) -> bool:
+        """Whether this folded text is in the body, the headers, or either, as `where` says."""
+        return bool((where & HEADER and wanted in self._all_headers()) or (where & BODY and self._in_body(wanted)))
+
+    def _all_headers(self) -> bytes:
+        if self._headers is None:
+            alone = not self.root.children and len(self.header) == self.root.body_start
+            self._headers = header_text(self.header if alone else self.raw, self.root)
+        return self._headers
+
+    def _in_body(self, wanted: bytes) -> bool:
+        if any(wanted in text for text in self._texts):
             return True
-        # Between one part and the next stands a line feed.
-        return b"\n" in wanted and wanted in b"\n".join(self._texts)
-
-    def _all_texts(self) -> Iterable[bytes]:
-        yield from self._texts
+        if self._coming is None:
+            self._coming = body_texts(self.raw, self.root)
         for text in self._coming:
             self._texts.append(text)
-            yield text
+            if wanted in text:
+                return True
+        # Between one part and the next stands a line feed.
+        return b"\n" in wanted and wanted in b"\n".join(self._texts)
 
 
 @dataclass(slots=True)
@@ -78,8 +93,10 @@ class Question:
     recent_from: int
     spans: dict[int, list[tuple[int, int]]]
     """Ranges resolved, by the identity of their node."""
-    maybe: dict[Criterion, bytes] = field(default_factory=dict)
-    """By Text node: for each message, by its sequence number less one, 0 if the text is not in it."""
+    answers: dict[Criterion, bytes] = field(default_factory=dict)
+    """By Text node: the answer (see `narrowing`) of each message, by its sequence number less one."""
+    learnt: dict[Criterion, list[tuple[int, bool]]] = field(default_factory=dict)
+    """By Text node: what whole messages answered, by content id."""
 
     def decide(self, known: Iterable[Known], found: list[int]) -> list[Known]:
         """Add the UIDs of those that match to `found`; return the undecided."""
@@ -134,11 +151,16 @@ def ask(node: Criterion, each: Known, question: Question) -> bool | None:
         case criteria.Header(name, text):
             return _has_header(each, name, text)
         case criteria.Text(text, body_only):
-            if each.whole is not None:
-                return each.whole.holds(fold(text), body_only=body_only)
-            maybe = question.maybe.get(node)
-            # Where in `maybe` a message stands is its sequence number.
-            return None if maybe is None or maybe[each.sequence - 1] else False
+            answers = question.answers.get(node)
+            # Where in the answers a message stands is its sequence number.
+            where = (BODY if body_only else BODY | HEADER) if answers is None else answers[each.sequence - 1]
+            if where in {0, YES}:
+                return where == YES
+            if each.whole is None:
+                return None
+            holds = each.whole.holds(fold(text), where)
+            question.learnt.setdefault(node, []).append((row.content_id, holds))
+            return holds
         case _:
             assert_never(node)
 

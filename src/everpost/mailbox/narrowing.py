@@ -18,7 +18,11 @@ from everpost.message.signature import Probe, Signature
 from everpost.store.ports import Database, Transaction
 from everpost.store.sql import signatures
 
-Flags = npt.NDArray[np.bool_]
+Answers = npt.NDArray[np.uint8]
+"""For each message: 0 if the text is not there, YES if it is, else where to look: BODY, HEADER or both."""
+BODY = 1
+HEADER = 2
+YES = 4
 Wanted = tuple[bytes, bool]
 """Folded text, and whether it is sought in the body only."""
 
@@ -31,6 +35,9 @@ _HEAVY = 200
 # Among more than this is sifted off the event loop.
 _THREAD = 20_000
 _USUAL_BYTES = 1_000
+# Of so many texts searched lately it is kept which messages have them.
+_LEARNT = 32
+_UNKNOWN = 255
 # Of removed messages so many are borne before a folder's signatures are read anew.
 _SPARE = 2_000
 
@@ -64,15 +71,15 @@ class Matrix:
         self._slots[self.count : end] = slots
         self.count = end
 
-    def mark(self, probe: Probe, maybe: Flags) -> None:
-        """Set `maybe` at the slots of those that may hold what the probe is for."""
-        maybe[self._slots[: self.count][probe.among(self._bitmaps[: self.count])]] = True
+    def mark(self, probe: Probe, answers: Answers, where: int) -> None:
+        """Add `where` at the slots of those that may hold what the probe is for."""
+        answers[self._slots[: self.count][probe.among(self._bitmaps[: self.count])]] |= where
 
 
 class Table:
     """Signatures of one folder, by slot."""
 
-    __slots__ = ("_body", "_header", "bytes_held", "lock", "slots")
+    __slots__ = ("_body", "_header", "_learnt", "bytes_held", "lock", "slots")
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
@@ -81,6 +88,7 @@ class Table:
         self.bytes_held = 0
         self._header: dict[int, Matrix] = {}
         self._body: dict[int, Matrix] = {}
+        self._learnt: OrderedDict[Wanted, Answers] = OrderedDict()
 
     def add(self, loaded: Iterable[tuple[int, Signature]]) -> None:
         """Signatures by content id; those already there are passed over."""
@@ -97,27 +105,48 @@ class Table:
         for groups, matrices in ((headers, self._header), (bodies, self._body)):
             for width, (bitmaps, slots) in groups.items():
                 matrices.setdefault(width, Matrix(width)).extend(bitmaps, slots)
-        # 100 bytes: what the dictionary needs for one.
-        self.bytes_held = len(self.slots) * 100 + sum(
+        # What the dictionary and the answers need for one.
+        self.bytes_held = len(self.slots) * (100 + _LEARNT) + sum(
             matrix.bytes_held for matrices in (self._header, self._body) for matrix in matrices.values()
         )
 
-    def maybe(self, wanted: bytes, *, body_only: bool) -> Flags:
-        """By slot: whether the folded text may be there; one slot more, True, for those without a slot."""
-        probe = Probe.of(wanted)
-        if probe is None:
-            return np.ones(len(self.slots) + 1, np.bool_)
-        maybe = np.zeros(len(self.slots) + 1, np.bool_)
-        maybe[-1] = True
-        for matrices in (self._body,) if body_only else (self._body, self._header):
-            for matrix in matrices.values():
-                matrix.mark(probe, maybe)
-        return maybe
+    def answers(self, wanted: Wanted) -> Answers:
+        """By slot; one slot more for those without a slot."""
+        text, body_only = wanted
+        anywhere = BODY if body_only else BODY | HEADER
+        answers = np.full(len(self.slots) + 1, anywhere, np.uint8)
+        probe = Probe.of(text)
+        if probe is not None:
+            answers[:-1] = 0
+            for where, matrices in ((BODY, self._body), (HEADER, self._header)):
+                if where & anywhere:
+                    for matrix in matrices.values():
+                        matrix.mark(probe, answers, where)
+        known = self._learnt.get(wanted)
+        if known is not None:
+            answers[: len(known)] = np.where(known == _UNKNOWN, answers[: len(known)], known)
+        return answers
 
-    def sift(self, content_ids: Sequence[int], wanted: Sequence[Wanted]) -> list[Flags]:
-        """For each wanted text whether each content may have it; always if it has no slot."""
+    def learn(self, wanted: Wanted, found: Iterable[tuple[int, bool]]) -> None:
+        """What whole messages answered, by content id: contents never change."""
+        known = self._learnt.get(wanted)
+        if known is None or len(known) < len(self.slots):
+            grown = np.full(len(self.slots), _UNKNOWN, np.uint8)
+            if known is not None:
+                grown[: len(known)] = known
+            known = self._learnt[wanted] = grown
+        self._learnt.move_to_end(wanted)
+        for content_id, holds in found:
+            slot = self.slots.get(content_id)
+            if slot is not None:
+                known[slot] = YES if holds else 0
+        while len(self._learnt) > _LEARNT:
+            self._learnt.popitem(last=False)
+
+    def sift(self, content_ids: Sequence[int], wanted: Sequence[Wanted]) -> list[Answers]:
+        """For each wanted text the answer of each content."""
         places = self.places(content_ids)
-        return [self.maybe(text, body_only=body_only)[places] for text, body_only in wanted]
+        return [self.answers(each)[places] for each in wanted]
 
     def places(self, content_ids: Sequence[int]) -> npt.NDArray[np.intp]:
         """The slot of each content; one after the last for those without."""
@@ -150,8 +179,8 @@ class SignatureCache:
         wanted: Sequence[Wanted],
         *,
         load: bool,
-    ) -> list[Flags]:
-        """For each wanted text whether each content may have it; `load` to read signatures that are missing.
+    ) -> list[Answers]:
+        """For each wanted text the answer of each content; `load` to read signatures that are missing.
 
         Raises StoreUnavailable.
         """
@@ -164,9 +193,9 @@ class SignatureCache:
                 ids = [content_ids[place] for place in fitting[start : start + _BATCH]]
                 table.add(await read(database, ids))
             if len(content_ids) > _THREAD:
-                maybe = await asyncio.to_thread(table.sift, content_ids, wanted)
+                answers = await asyncio.to_thread(table.sift, content_ids, wanted)
             else:
-                maybe = table.sift(content_ids, wanted)
+                answers = table.sift(content_ids, wanted)
         self._shrink(table)
         # Those for which there is no room are read anew each time.
         for start in range(beyond, len(missing), _BATCH):
@@ -174,9 +203,9 @@ class SignatureCache:
             ids = [content_ids[place] for place in places]
             passing = Table()
             passing.add(await read(database, ids))
-            for flags, found in zip(maybe, passing.sift(ids, wanted), strict=True):
-                flags[places] = found
-        return maybe
+            for each, found in zip(answers, passing.sift(ids, wanted), strict=True):
+                each[places] = found
+        return answers
 
     def _room(self, table: Table) -> int:
         """For about how many more signatures a table has room."""

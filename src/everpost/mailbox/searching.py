@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from everpost.mailbox import criteria
-from everpost.mailbox.content import assemble
 from everpost.mailbox.criteria import Criterion, Text
 from everpost.mailbox.deciding import SUMMARISED, Known, Question, Whole
-from everpost.mailbox.narrowing import Flags
+from everpost.mailbox.narrowing import Answers, Wanted
 from everpost.message.part import unpack
 from everpost.message.signature import fold
 from everpost.store.ports import Transaction
@@ -45,8 +45,8 @@ async def search(view: "View", criterion: Criterion) -> list[int]:
     places: Iterable[int] = range(len(rows))
     if texts:
         # Where nothing but text is asked for, no other stage makes the number of signatures smaller.
-        maybe = await _sift(view, question, texts, range(len(rows)), load=_asks_for_text_only(criterion))
-        places = np.flatnonzero(_possible(criterion, maybe, len(rows))).tolist()
+        answers = await _sift(view, question, texts, range(len(rows)), load=_asks_for_text_only(criterion))
+        places = np.flatnonzero(_possible(criterion, answers, len(rows))).tolist()
     known = [Known(rows[place], place + 1) for place in places]
     found: list[int] = []
     open_ = await _decide(question, known, found)
@@ -66,14 +66,16 @@ async def search(view: "View", criterion: Criterion) -> list[int]:
     for batch in _batches(open_):
         stored = await _load(view, batch)
         await asyncio.to_thread(_decide_whole, question, batch, stored, found)
+    if question.learnt:
+        _learn(view, question)
     found.sort()
     return found
 
 
 async def _sift(
     view: "View", question: Question, texts: Sequence[Text], places: Sequence[int], *, load: bool
-) -> dict[Criterion, Flags]:
-    """Put into `question.maybe` what signatures say of the messages at these places; return it as arrays."""
+) -> dict[Criterion, Answers]:
+    """Put into `question.answers` what signatures say of the messages at these places; return it as arrays."""
     uids = view.uids
     rows = view.rows(uids) if isinstance(places, range) else view.rows([uids[place] for place in places])
     sifted = await view.mail.mailboxes.signatures.sift(
@@ -81,33 +83,47 @@ async def _sift(
         view.index.folder_id,
         len(uids),
         [row.content_id for row in rows],
-        [(fold(text.text), text.body_only) for text in texts],
+        [_wanted(text) for text in texts],
         load=load,
     )
-    result: dict[Criterion, Flags] = {}
-    for text, flags in zip(texts, sifted, strict=True):
-        maybe = np.ones(len(uids), np.bool_)
-        maybe[places] = flags
-        question.maybe[text] = maybe.tobytes()
-        result[text] = maybe
+    result: dict[Criterion, Answers] = {}
+    for text, answers in zip(texts, sifted, strict=True):
+        if len(places) < len(uids):
+            everywhere = np.frombuffer(question.answers[text], np.uint8).copy()
+            everywhere[places] = answers
+            answers = everywhere
+        question.answers[text] = answers.tobytes()
+        result[text] = answers
     return result
 
 
-def _possible(node: Criterion, maybe: dict[Criterion, Flags], count: int) -> Flags:
+def _wanted(text: Text) -> Wanted:
+    return fold(text.text), text.body_only
+
+
+def _learn(view: "View", question: Question) -> None:
+    table = view.mail.mailboxes.signatures.table(view.index.folder_id, len(view.uids))
+    for node, found in question.learnt.items():
+        assert isinstance(node, Text)
+        table.learn(_wanted(node), found)
+
+
+def _possible(node: Criterion, answers: dict[Criterion, Answers], count: int) -> npt.NDArray[np.bool_]:
     """By place: False for messages that cannot match because of the texts in the criterion."""
-    result: Flags
+    result: npt.NDArray[np.bool_]
     match node:
         case criteria.Text():
-            return maybe[node]
+            result = answers[node] > 0
+            return result
         case criteria.And(parts):
             result = np.ones(count, np.bool_)
             for part in parts:
-                result &= _possible(part, maybe, count)
+                result &= _possible(part, answers, count)
             return result
         case criteria.Or(parts):
             result = np.zeros(count, np.bool_)
             for part in parts:
-                result |= _possible(part, maybe, count)
+                result |= _possible(part, answers, count)
             return result
         case _:
             return np.ones(count, np.bool_)
@@ -158,9 +174,9 @@ def _decide_whole(question: Question, known: Iterable[Known], loaded: dict[int, 
             continue
         structure, size, coding, header, body = stored
         root = unpack(structure)
-        raw = assemble(size, coding, header, body)
-        each.header = each.header or raw[: root.body_start]
-        each.whole = Whole(raw, root)
+        each.whole = Whole(root, size, coding, header, body)
+        if each.header is None:
+            each.header = header if len(header) == root.body_start else each.whole.raw[: root.body_start]
         left = question.decide((each,), found)
         assert not left
         # Let go of at once: a batch's decoded texts together may be large.

@@ -30,6 +30,8 @@ _MIN_BITS = 7
 # 32 KiB: text with more variety than fits is a candidate more often.
 _MAX_BITS = 18
 _PIECE = 256 * 1024
+_ASCII = bytes(range(128))
+_FEW_BYTES = 500
 # Three bytes and bit 2 of the fourth, which splits the letters of most languages evenly.
 _KEPT = np.uint32(0x04FFFFFF)
 _FOURTH = np.uint32(0x04000000)
@@ -43,7 +45,18 @@ Numbers = npt.NDArray[np.uint32]
 
 def fold(text: str) -> bytes:
     """Text as it is compared, in UTF-8: one folded text is within another if and only if its bytes are."""
-    return text.casefold().encode("utf-8", "surrogatepass")
+    if text.isascii():
+        return text.lower().encode()
+    data = text.encode("utf-8", "surrogatepass").lower()
+    other = data.translate(None, _ASCII)
+    if len(other) > _FEW_BYTES:
+        return text.casefold().encode("utf-8", "surrogatepass")
+    # In most languages of Latin letters few others have two cases: to replace those takes half the time.
+    for letter in set(other.decode("utf-8", "surrogatepass")):
+        folded = letter.casefold()
+        if folded != letter:
+            data = data.replace(letter.encode("utf-8", "surrogatepass"), folded.encode())
+    return data
 
 
 def header_text(raw: bytes, root: Part) -> bytes:
