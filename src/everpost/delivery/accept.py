@@ -41,7 +41,7 @@ T = TypeVar("T")
 # RFC 5321 section 4.5.3.2.6: clients wait at least 10 minutes after the data.
 PATIENCE_SECONDS = 30.0
 # Larger messages are looked through off the event loop.
-_THREAD_BYTES = 1024 * 1024
+_THREAD_BYTES = 256 * 1024
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
 
@@ -117,9 +117,9 @@ class Acceptor:
         """
         plan = Plan.of(sender, recipients, refusals, self.clock.now(), self.schedule.lifetime)
         if len(raw) > _THREAD_BYTES:
-            summary = await asyncio.to_thread(digest, raw)
+            summary = await asyncio.to_thread(digest, raw, searchable=bool(plan.local))
         else:
-            summary = digest(raw)
+            summary = digest(raw, searchable=bool(plan.local))
         content = await self._patiently(lambda: self.contents.pack(raw, summary, trace_id))
         try:
             if len(plan.local) == 1 and not (plan.remote or plan.refusals or plan.delivered):

@@ -1,5 +1,6 @@
 """An account's mail, and the way in: `Mailboxes.open` gives an `AccountMail`."""
 
+import asyncio
 import random
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from everpost.mailbox.content import Contents
 from everpost.mailbox.deliver import place_content
 from everpost.mailbox.errors import NoFolder
 from everpost.mailbox.index import FolderIndex
+from everpost.mailbox.narrowing import SignatureCache
 from everpost.mailbox.reading import RawCache
 from everpost.mailbox.values import Appended, Folder, Usage
 from everpost.mailbox.view import View
@@ -24,6 +26,8 @@ from everpost.store.sql import counters, folders
 # Indexes that no session uses are kept for the next one, up to so many folders and messages.
 KEPT_FOLDERS = 1_000
 KEPT_MESSAGES = 100_000
+# Larger messages are analysed off the event loop.
+_THREAD_BYTES = 256 * 1024
 
 
 @dataclass(slots=True)
@@ -36,6 +40,7 @@ class Mailboxes:
     clock: Clock
     chance: random.Random
     raw_cache: RawCache = field(default_factory=RawCache)
+    signatures: SignatureCache = field(default_factory=SignatureCache)
     _used: dict[int, tuple[FolderIndex, int]] = field(default_factory=dict)
     _unused: OrderedDict[int, FolderIndex] = field(default_factory=OrderedDict)
     _unused_messages: int = 0
@@ -204,7 +209,8 @@ class AccountMail:
         """Store a message in a folder. Raises NoFolder, OverQuota, StoreUnavailable."""
         folder = await self.status(name)
         now = self.clock.now()
-        content = await self.contents.pack(raw, digest(raw), trace_id(now, self.mailboxes.chance))
+        made = await asyncio.to_thread(digest, raw) if len(raw) > _THREAD_BYTES else digest(raw)
+        content = await self.contents.pack(raw, made, trace_id(now, self.mailboxes.chance))
         bits, keywords = flag_names.stored(flags)
         placed = await place_content(
             self.database,

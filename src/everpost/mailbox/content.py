@@ -62,6 +62,14 @@ def _code(body: bytes) -> tuple[int, bytes]:
     return (ZSTD, packed) if len(packed) < len(body) * 7 // 8 else (RAW, body)
 
 
+def assemble(size: int, coding: int, header: bytes, stored: bytes) -> bytes:
+    """The message from its header and its stored body. Raises Broken."""
+    raw = header + (_decompress(stored, size - len(header)) if coding == ZSTD else stored)
+    if len(raw) != size:
+        raise Broken("a stored message has the wrong length")
+    return raw
+
+
 @dataclass(frozen=True, slots=True)
 class Contents:
     """Makes rows of `content` and reads them back."""
@@ -100,21 +108,15 @@ class Contents:
             summary=digest.summary,
             header=raw[:start],
             body=None if blob_key else stored,
+            signature=digest.signature,
         )
 
     async def unpack(self, size: int, coding: int, blob_key: str | None, header: bytes, body: bytes | None) -> bytes:
         """The message again, byte for byte. Raises BlobMissing, StoreUnavailable."""
         stored = await self.blobs.get(blob_key) if blob_key else body or b""
-        if coding == ZSTD:
-            length = size - len(header)
-            if length > _THREAD_BYTES:
-                stored = await asyncio.to_thread(_decompress, stored, length)
-            else:
-                stored = _decompress(stored, length)
-        raw = header + stored
-        if len(raw) != size:
-            raise Broken("a stored message has the wrong length")
-        return raw
+        if coding == ZSTD and size - len(header) > _THREAD_BYTES:
+            return await asyncio.to_thread(assemble, size, coding, header, stored)
+        return assemble(size, coding, header, stored)
 
     async def discard(self, keys: list[str]) -> None:
         """Delete blobs whose rows are gone; what fails is found by the collector of orphans."""

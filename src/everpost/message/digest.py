@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from everpost.message import imapform, summary
+from everpost.message import imapform, signature, summary
 from everpost.message.parse import Message, parse
 from everpost.message.part import pack
 
@@ -22,9 +22,11 @@ class Digest:
     """The packed `Part`."""
     summary: bytes
     """The packed `Summary`."""
+    signature: bytes | None
+    """See `message.signature`; None for a message that nobody will search."""
 
 
-def digest(raw: bytes, message: Message | None = None) -> Digest:
+def digest(raw: bytes, message: Message | None = None, *, searchable: bool = True) -> Digest:
     """Compute it; hand in the parsed message if there is one already. Never raises."""
     if message is None:
         message = parse(raw)
@@ -36,4 +38,5 @@ def digest(raw: bytes, message: Message | None = None) -> Digest:
         bodystructure=imapform.bodystructure(root),
         structure=pack(root),
         summary=summary.pack(summary.summarise(message)),
+        signature=signature.sign(raw, root) if searchable else None,
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from everpost.mailbox.upkeep import collect_orphans, prune_tombstones
+from everpost.mailbox.upkeep import collect_orphans, prune_tombstones, sign_contents
 from everpost.node.parts import Parts
 
 UPKEEP_SECONDS = 3600.0
@@ -18,3 +18,4 @@ async def upkeep(parts: Parts) -> None:
         if await parts.leases.acquire("upkeep", UPKEEP_SECONDS) is not None:
             await prune_tombstones(parts.database, parts.clock)
             await collect_orphans(parts.database, parts.blobs, parts.clock)
+            await sign_contents(parts.database, parts.contents, parts.clock)

@@ -89,4 +89,19 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             )""",
         ),
     ),
+    (
+        "0002-signatures",
+        (
+            # A table of its own: a search reads thousands of them, and nothing else of the messages.
+            """CREATE TABLE signature (
+                content_id $INT PRIMARY KEY,
+                data $BYTES NOT NULL
+            )""",
+            # It looks random: PostgreSQL need not try to compress it.
+            "postgres:ALTER TABLE signature ALTER COLUMN data SET STORAGE EXTERNAL",
+            # Up to which content those without have been given one: a single row.
+            "CREATE TABLE signing (done_to $INT NOT NULL)",
+            "INSERT INTO signing (done_to) VALUES (0)",
+        ),
+    ),
 )

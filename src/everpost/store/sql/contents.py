@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from everpost.core.ids import ContentId
 from everpost.store.ports import Transaction
+from everpost.store.sql import signatures
 
 
 class ContentRow(NamedTuple):
@@ -23,6 +24,8 @@ class ContentRow(NamedTuple):
     summary: bytes
     header: bytes
     body: bytes | None
+    signature: bytes | None = None
+    """Goes into the table `signature`: see `message.signature`. None: the message is searched without."""
 
 
 async def insert(tx: Transaction, content: ContentRow, refs: int) -> ContentId:
@@ -32,8 +35,10 @@ async def insert(tx: Transaction, content: ContentRow, refs: int) -> ContentId:
                                 envelope, bodystructure, structure, summary, header, body)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING content_id""",
         refs,
-        *content,
+        *content[:-1],
     )
+    if content.signature is not None:
+        await signatures.insert(tx, value, content.signature)
     return ContentId(value)
 
 
@@ -54,10 +59,12 @@ async def drop_refs(tx: Transaction, counts: Iterable[tuple[ContentId, int]]) ->
     ordered = sorted(counts)
     await tx.many("UPDATE content SET refs = refs - $2 WHERE content_id = $1", ordered)
     rows = await tx.fetch(
-        "DELETE FROM content WHERE refs <= 0 AND content_id IN MANY($1) RETURNING blob_key",
+        "DELETE FROM content WHERE refs <= 0 AND content_id IN MANY($1) RETURNING content_id, blob_key",
         [content for content, _ in ordered],
     )
-    return [row[0] for row in rows if row[0] is not None]
+    if rows:
+        await signatures.remove(tx, [row[0] for row in rows])
+    return [row[1] for row in rows if row[1] is not None]
 
 
 Reader = Callable[[Transaction, Sequence[int]], Awaitable[Sequence[tuple[Any, ...]]]]

@@ -28,16 +28,18 @@ WITH account AS (
     WHERE account_id = $1 AND ($3 = 0 OR bytes + $4 <= $3) RETURNING account_id, modseq
 ), place AS (
     UPDATE folder SET uid_next = uid_next + 1, modseq = account.modseq, messages = messages + 1,
-                      unseen = unseen + $16, bytes = bytes + $4
+                      unseen = unseen + $17, bytes = bytes + $4
     FROM account WHERE folder.account_id = account.account_id AND folder.name = $2
     RETURNING folder_id, uid_next - 1 AS uid, folder.modseq AS modseq
 ), kept AS (
     INSERT INTO content (refs, size, created_at, trace_id, coding, blob_key,
                          envelope, bodystructure, structure, summary, header, body)
     SELECT 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 FROM place RETURNING content_id
+), signed AS (
+    INSERT INTO signature (content_id, data) SELECT content_id, $15 FROM kept WHERE $15::bytea IS NOT NULL
 )
 INSERT INTO message (folder_id, uid, modseq, flags, keywords, size, internal_at, saved_at, content_id)
-SELECT place.folder_id, place.uid, place.modseq, $15, $17, $4, $18, $5, kept.content_id FROM place, kept
+SELECT place.folder_id, place.uid, place.modseq, $16, $18, $4, $19, $5, kept.content_id FROM place, kept
 RETURNING folder_id, uid, modseq, content_id
 """
 
