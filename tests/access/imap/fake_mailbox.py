@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from everpost.core.clock import Clock
 from everpost.mailbox import criteria, names
 from everpost.mailbox import flags as flag_names
-from everpost.mailbox.criteria import Criterion, spans
+from everpost.mailbox.criteria import Criterion, Ranges, spans
 from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder, OverQuota
 from everpost.mailbox.reading import Forms
 from everpost.mailbox.values import Appended, Changes, Copied, Folder, Record, Stored, Usage
+from everpost.mailbox.vanished import runs
 from everpost.message import dates, words
 from everpost.message.digest import digest
 from everpost.message.parse import parse
@@ -32,6 +33,8 @@ class Held:
     recent_uid: int = 1
     rows: dict[int, MessageRow] = field(default_factory=dict)
     gone: bool = False
+    expunged: list[tuple[int, int]] = field(default_factory=list)
+    """(modseq, UID) of what was removed."""
 
 
 class FakeMailboxes:
@@ -333,6 +336,7 @@ class FakeView:
         there = [uid for uid in uids if uid in self.held.rows]
         rows = [self.held.rows.pop(uid) for uid in there]
         modseq = self.mail.account.step()
+        self.held.expunged.extend((modseq, uid) for uid in there)
         if rows:
             self.held.modseq = modseq
         placed = self.mail.account.place(target, rows, modseq)
@@ -350,8 +354,14 @@ class FakeView:
             self.held.modseq = modseq
         for uid in gone:
             del self.held.rows[uid]
+            self.held.expunged.append((modseq, uid))
         self.mail.account.changed()
         return gone
+
+    async def vanished(self, since: int, known: Ranges | None) -> list[tuple[int, int]]:
+        wanted = list(spans(known, self.held.uid_next - 1)) if known else [(1, self.held.uid_next)]
+        gone = {uid for modseq, uid in self.held.expunged if modseq > since and uid not in self.uids}
+        return runs(uid for uid in sorted(gone) if any(low <= uid <= high for low, high in wanted))
 
     def _there(self, uids: Iterable[int]) -> dict[int, bytes]:
         """Contents of expunged messages are gone with them."""

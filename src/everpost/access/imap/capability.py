@@ -20,6 +20,7 @@ AFTER_LOGIN = (
     "SEARCHRES",
     "BINARY",
     "CONDSTORE",
+    "QRESYNC",
     "SPECIAL-USE",
     "LIST-EXTENDED",
     "LIST-STATUS",

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from everpost.access.imap import columns, sections
-from everpost.access.imap.outcome import Outcome, no, ok
+from everpost.access.imap.commands.qresync import tell_vanished
+from everpost.access.imap.outcome import ClientFault, Outcome, no, ok
 from everpost.access.imap.selected import Chosen, Selected
 from everpost.access.imap.wire.grammar.fetch import Attribute, Binary, BinarySize, Body, Fetch, Item
+from everpost.access.imap.wire.grammar.sets import NumberSet
+from everpost.mailbox.criteria import Ranges
 from everpost.mailbox.reading import Forms
 from everpost.message.part import Part, unpack
 from everpost.store.sql.messages import SEEN, MessageRow
@@ -67,6 +70,9 @@ class Batch:
 async def answer(session: "Session", request: Fetch, *, uid: bool) -> Outcome:
     """Send the FETCH responses. Raises ClientFault, StoreUnavailable."""
     selected = session.need_selected()
+    if request.vanished and not (uid and session.qresync and request.changed_since is not None):
+        # RFC 7162 section 3.2.6
+        raise ClientFault("VANISHED needs UID FETCH, CHANGEDSINCE and ENABLE QRESYNC")
     chosen = selected.choose(request.messages, uid=uid)
     attributes = dict.fromkeys(request.attributes)
     if request.changed_since is not None or Item.MODSEQ in attributes:
@@ -75,6 +81,8 @@ async def answer(session: "Session", request: Fetch, *, uid: bool) -> Outcome:
         # RFC 7162 section 3.1.4.1
         attributes[Item.MODSEQ] = None
         chosen = _changed(selected, chosen, request.changed_since)
+        if request.vanished:
+            await tell_vanished(session, selected, request.changed_since, _known(selected, request.messages))
     if uid:
         attributes = dict.fromkeys((Item.UID, *attributes))
     plan = Plan(attributes)
@@ -104,6 +112,10 @@ async def answer(session: "Session", request: Fetch, *, uid: bool) -> Outcome:
         # (RFC 9051 section 6.4.9).
         return no("Some messages are gone", b"EXPUNGEISSUED")
     return ok("FETCH completed")
+
+
+def _known(selected: Selected, wanted: NumberSet) -> Ranges:
+    return tuple((uid, uid) for uid in selected.saved) if wanted.saved else wanted.ranges
 
 
 def _changed(selected: Selected, chosen: Chosen, modseq: int) -> Chosen:

@@ -90,6 +90,8 @@ class Session:
         """The client said ENABLE IMAP4rev2."""
         self.condstore = False
         """The client uses CONDSTORE (RFC 7162 section 3.1)."""
+        self.qresync = False
+        """The client said ENABLE QRESYNC (RFC 7162 section 3.2.3)."""
         self.failures = 0
         """Failed logins."""
         self.log = log.bind(peer=connection.peer.host)

@@ -27,7 +27,11 @@ async def tell(session: "Session", *, expunges: bool) -> frozenset[int]:
     if changes.gone:
         session.bye(GONE)
         return frozenset()
-    lines = [b"* %d EXPUNGE\r\n" % number for number in changes.expunged]
+    if session.qresync and changes.vanished:
+        # RFC 7162 section 3.2.10.2
+        lines = [response.untagged(b"VANISHED", response.numbers(changes.vanished))]
+    else:
+        lines = [b"* %d EXPUNGE\r\n" % number for number in changes.expunged]
     if changes.exists is not None:
         lines.append(b"* %d EXISTS\r\n" % changes.exists)
         if not session.rev2:

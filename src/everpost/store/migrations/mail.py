@@ -89,4 +89,12 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             )""",
         ),
     ),
+    (
+        "0002-tombstones",
+        (
+            # Up to this modseq tombstones may be forgotten; of what was before this step that is not known.
+            "ALTER TABLE folder ADD COLUMN pruned_modseq $INT NOT NULL DEFAULT 0",
+            "UPDATE folder SET pruned_modseq = modseq",
+        ),
+    ),
 )

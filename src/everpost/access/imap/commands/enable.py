@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from everpost.access.imap.commands import qresync
 from everpost.access.imap.outcome import Outcome, ok
 from everpost.access.imap.wire.events import Command
 from everpost.access.imap.wire.tokens import Reader
@@ -28,6 +29,7 @@ def _condstore(session: "Session") -> bool:
 # By the name in capitals: how it is written, and what turns it on and says whether it was off before.
 EXTENSIONS: dict[str, tuple[str, Callable[["Session"], bool]]] = {
     "CONDSTORE": ("CONDSTORE", _condstore),
+    "QRESYNC": ("QRESYNC", qresync.enable),
     "IMAP4REV2": ("IMAP4rev2", _rev2),
 }
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from everpost.access.imap import sync
 from everpost.access.imap.outcome import READ_ONLY, Outcome, ok
 from everpost.access.imap.wire.events import Command
 from everpost.access.imap.wire.grammar.sets import number_set
@@ -10,7 +11,7 @@ from everpost.access.imap.wire.tokens import Reader
 if TYPE_CHECKING:
     from everpost.access.imap.session import Session
 
-RFCS = (4315, 9051)
+RFCS = (4315, 7162, 9051)
 
 
 async def run(session: "Session", command: Command) -> Outcome:
@@ -19,8 +20,8 @@ async def run(session: "Session", command: Command) -> Outcome:
     view = session.need_selected().view
     if view.read_only:
         return READ_ONLY
-    await view.expunge()
-    return ok("EXPUNGE completed")
+    gone = await view.expunge()
+    return ok("EXPUNGE completed", await _code(session) if gone else None)
 
 
 async def run_uid(session: "Session", command: Command) -> Outcome:
@@ -32,6 +33,13 @@ async def run_uid(session: "Session", command: Command) -> Outcome:
     if selected.view.read_only:
         return READ_ONLY
     uids = selected.choose(wanted, uid=True).uids
-    if uids:
-        await selected.view.expunge(uids)
-    return ok("UID EXPUNGE completed")
+    gone = await selected.view.expunge(uids) if uids else []
+    return ok("UID EXPUNGE completed", await _code(session) if gone else None)
+
+
+async def _code(session: "Session") -> bytes | None:
+    """RFC 7162 section 3.2.7: the modseq up to which the client has then been told everything."""
+    if not session.qresync:
+        return None
+    await sync.tell(session, expunges=True)
+    return b"HIGHESTMODSEQ %d" % session.need_selected().view.highest_modseq

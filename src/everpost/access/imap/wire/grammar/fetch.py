@@ -97,6 +97,8 @@ class Fetch:
     messages: NumberSet
     attributes: tuple[Attribute, ...]
     changed_since: int | None = None
+    vanished: bool = False
+    """Tell which UIDs are gone since then."""
 
 
 _ATTRIBUTE = re.compile(rb"[A-Za-z0-9.]+")
@@ -122,7 +124,7 @@ def fetch(reader: Reader) -> Fetch:
             name, read = reader.choice(MODIFIERS, "a modifier that this server knows")
             modifiers[name] = read(reader)
     reader.end()
-    return Fetch(messages, attributes, modifiers.get("CHANGEDSINCE"))
+    return Fetch(messages, attributes, modifiers.get("CHANGEDSINCE"), "VANISHED" in modifiers)
 
 
 def _changed_since(reader: Reader) -> int:
@@ -130,7 +132,14 @@ def _changed_since(reader: Reader) -> int:
     return reader.number(MAX_63, "a modification sequence")
 
 
-MODIFIERS: dict[str, tuple[str, Callable[[Reader], int]]] = {"CHANGEDSINCE": ("CHANGEDSINCE", _changed_since)}
+def _given(_reader: Reader) -> int:
+    return 1
+
+
+MODIFIERS: dict[str, tuple[str, Callable[[Reader], int]]] = {
+    "CHANGEDSINCE": ("CHANGEDSINCE", _changed_since),
+    "VANISHED": ("VANISHED", _given),
+}
 
 
 def _attributes(reader: Reader) -> tuple[Attribute, ...]:
