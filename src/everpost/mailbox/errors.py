@@ -9,6 +9,10 @@ class NoFolder(Refused):
     default_status = "5.1.1"
 
 
+class NoMessage(Refused):
+    """The message is not there any more."""
+
+
 class FolderExists(Refused):
     """The name is taken."""
 

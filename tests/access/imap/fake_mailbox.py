@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from everpost.core.clock import Clock
 from everpost.mailbox import criteria, names
 from everpost.mailbox import flags as flag_names
+from everpost.mailbox.appending import NewMessage, Replaced
 from everpost.mailbox.criteria import Criterion, Ranges, spans
-from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder, OverQuota
+from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder, NoMessage, OverQuota
 from everpost.mailbox.reading import Forms
-from everpost.mailbox.values import Appended, Changes, Copied, Folder, Record, Stored, Usage
+from everpost.mailbox.values import Appended, AppendedMany, Changes, Copied, Folder, Record, Stored, Usage
 from everpost.mailbox.vanished import runs
 from everpost.message import dates, words
 from everpost.message.digest import digest
@@ -46,6 +47,8 @@ class FakeMailboxes:
 
     async def open(self, account_id: int, quota: int | None = None) -> "FakeMail":
         account = self._accounts.setdefault(account_id, FakeAccount(self.clock, quota or 0))
+        if quota:
+            account.quota = quota
         return FakeMail(account)
 
 
@@ -206,6 +209,43 @@ class FakeMail:
         uid = self.account.place(held, [row], self.account.step())[0]
         self.account.changed()
         return Appended(held.uid_validity, uid)
+
+    async def append_many(
+        self, name: str, new: Sequence[NewMessage], replacing: Replaced | None = None
+    ) -> AppendedMany:
+        account = self.account
+        held = account.find(name)
+        if replacing is not None:
+            other = next(each for each in account.folders.values() if each.folder_id == replacing.folder_id)
+            if replacing.uid not in other.rows:
+                raise NoMessage("the message is gone")
+        less = other.rows[replacing.uid].size if replacing is not None else 0
+        if account.quota and account.bytes - less + sum(len(each.raw) for each in new) > account.quota:
+            raise OverQuota("the mailbox is full")
+        modseq = account.step()
+        if replacing is not None:
+            del other.rows[replacing.uid]
+            other.modseq = modseq
+            other.expunged.append((modseq, replacing.uid))
+        now = int(account.clock.now() * 1000)
+        uids = []
+        for each in new:
+            content = len(account.contents) + 1
+            account.contents[content] = each.raw
+            bits, keywords = flag_names.stored(each.flags)
+            internal = now if each.internal_ms is None else each.internal_ms
+            row = MessageRow(0, 0, bits, keywords, len(each.raw), internal, now, content)
+            uids.extend(account.place(held, [row], modseq))
+        account.changed()
+        return AppendedMany(held.uid_validity, uids)
+
+    async def deleted_bytes(self, among: Sequence[Folder]) -> dict[int, int]:
+        wanted = {folder.folder_id for folder in among}
+        return {
+            held.folder_id: sum(row.size for row in held.rows.values() if row.flags & DELETED)
+            for held in self.account.folders.values()
+            if held.folder_id in wanted
+        }
 
     async def select(self, name: str, read_only: bool = False) -> "FakeView":
         held = self.account.find(name)

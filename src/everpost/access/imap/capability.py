@@ -25,6 +25,11 @@ AFTER_LOGIN = (
     "LIST-EXTENDED",
     "LIST-STATUS",
     "STATUS=SIZE",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "MULTIAPPEND",
+    "REPLACE",
+    "CATENATE",
 )
 
 
@@ -33,6 +38,8 @@ def capabilities(session: "Session") -> bytes:
     words = list(ALWAYS)
     if session.mail is not None:
         words.extend(AFTER_LOGIN)
+        # RFC 7889
+        words.append(f"APPENDLIMIT={session.settings.max_literal}")
     else:
         words.append("SASL-IR")
         if session.can_start_tls:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from everpost.access.imap.wire import response
 from everpost.access.imap.wire.grammar.status import StatusItem
@@ -99,9 +99,20 @@ def old_name(name: str, *, utf8: bool) -> bytes:
     return b'"OLDNAME" (%b)' % response.mailbox(name, utf8=utf8)
 
 
-def status_line(folder: Folder, items: Iterable[StatusItem], *, utf8: bool) -> bytes:
-    """`* STATUS name (...)`."""
-    told = response.listed(item.value.encode() + b" %d" % TOTALS[item](folder) for item in items)
+def status_line(
+    folder: Folder, items: Iterable[StatusItem], *, utf8: bool, deleted_bytes: Mapping[int, int] | None = None
+) -> bytes:
+    """`* STATUS name (...)`; `deleted_bytes` by folder is what DELETED-STORAGE tells."""
+    told = response.listed(
+        item.value.encode()
+        + b" %d"
+        % (
+            (deleted_bytes or {}).get(folder.folder_id, 0)
+            if item is StatusItem.DELETED_STORAGE
+            else TOTALS[item](folder)
+        )
+        for item in items
+    )
     return response.untagged(b"STATUS", response.mailbox(folder.name, utf8=utf8), told)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from everpost.access.imap.wire.grammar.search import BadCharset, TooComplex
 from everpost.access.imap.wire.names import BadName
 from everpost.core.errors import EverpostError, ProtocolError, Refused, TryLater
-from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder, OverQuota, TooLarge
+from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder, NoMessage, OverQuota, TooLarge
 
 RFCS = (5530, 9051)
 
@@ -44,6 +44,7 @@ class ClientFault(ProtocolError):
 # From the special to the general; the first that fits counts.
 _CODES: tuple[tuple[type[EverpostError], bytes | None], ...] = (
     (NoFolder, b"NONEXISTENT"),
+    (NoMessage, b"EXPUNGEISSUED"),
     (FolderExists, b"ALREADYEXISTS"),
     (BadFolderName, b"CANNOT"),
     (BadName, b"CANNOT"),
@@ -65,5 +66,5 @@ def refusal(error: EverpostError, *, create: bool = False) -> Outcome:
         return bad(text)
     if create and isinstance(error, NoFolder):
         return no(text, b"TRYCREATE")
-    code = next(code for kind, code in _CODES if isinstance(error, kind))
+    code = getattr(error, "code", None) or next(code for kind, code in _CODES if isinstance(error, kind))
     return no(text, code)

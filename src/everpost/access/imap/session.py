@@ -13,7 +13,7 @@ from everpost.access.imap.selected import Selected
 from everpost.access.imap.settings import ImapSettings
 from everpost.access.imap.wire import response
 from everpost.access.imap.wire.events import Closed, Command, Event, Fault, Hopeless, Line, Malformed
-from everpost.access.imap.wire.machine import ImapMachine
+from everpost.access.imap.wire.machine import BULKY, ImapMachine
 from everpost.core.clock import Clock
 from everpost.core.log import logger
 from everpost.mailbox.account import AccountMail, Mailboxes
@@ -325,9 +325,9 @@ class Session:
         kind, code = b"BAD", None
         if event.fault is Fault.TOO_BIG:
             # RFC 7889 section 2: a message that is too large is refused with NO.
-            kind, code = (b"NO" if event.name == "APPEND" else b"BAD"), b"TOOBIG"
+            kind, code = (b"NO" if event.name in BULKY else b"BAD"), b"TOOBIG"
         self.machine.send(response.status(tag.encode() if tag else b"*", kind, _sentence(event.fault.value), code))
-        if event.fault is not Fault.TOO_BIG or event.name != "APPEND":
+        if event.fault is not Fault.TOO_BIG or event.name not in BULKY:
             self.count_fault()
 
 

@@ -30,6 +30,8 @@ class Tree:
     subscribed: frozenset[str]
     above: frozenset[str]
     """Names that have a mailbox below them."""
+    deleted_bytes: dict[int, int] | None = None
+    """By folder, if STATUS asks for it."""
 
 
 async def run(session: "Session", command: Command) -> Outcome:
@@ -41,7 +43,7 @@ async def run(session: "Session", command: Command) -> Outcome:
         return ok("LIST completed")
     if StatusItem.HIGHESTMODSEQ in request.status:
         session.enable_condstore()
-    tree = await _load(session)
+    tree = await _load(session, request)
     fits = _matchers(request)
     for place, name in enumerate(_candidates(request, tree)):
         if place % TURN == TURN - 1:
@@ -52,11 +54,14 @@ async def run(session: "Session", command: Command) -> Outcome:
     return ok("LIST completed")
 
 
-async def _load(session: "Session") -> Tree:
+async def _load(session: "Session", request: List) -> Tree:
     mail = session.need_mail()
     folders = {folder.name: folder for folder in await mail.folders()}
     subscribed = frozenset(await mail.subscriptions())
-    return Tree(folders, subscribed, frozenset(parents(folders)))
+    deleted = None
+    if StatusItem.DELETED_STORAGE in request.status:
+        deleted = await mail.deleted_bytes(list(folders.values()))
+    return Tree(folders, subscribed, frozenset(parents(folders)), deleted)
 
 
 def _matchers(request: List) -> list[Callable[[str], bool]]:
@@ -119,4 +124,4 @@ def _tell(session: "Session", request: List, tree: Tree, name: str, fits: list[C
         told.append(folder.role)
     session.machine.send(list_line(name, told, utf8=session.utf8, extended=extended))
     if folder is not None and request.status and wanted:
-        session.machine.send(status_line(folder, request.status, utf8=session.utf8))
+        session.machine.send(status_line(folder, request.status, utf8=session.utf8, deleted_bytes=tree.deleted_bytes))

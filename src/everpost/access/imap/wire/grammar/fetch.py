@@ -169,14 +169,15 @@ def _attribute(reader: Reader) -> Attribute:
 
 
 def _body(reader: Reader) -> Attribute:
-    return _section(reader, peek=False) if reader.at(b"[") else Item.BODY
+    return section(reader, peek=False) if reader.at(b"[") else Item.BODY
 
 
 def _body_peek(reader: Reader) -> Attribute:
-    return _section(reader, peek=True)
+    return section(reader, peek=True)
 
 
-def _section(reader: Reader, *, peek: bool) -> Body:
+def section(reader: Reader, *, peek: bool) -> Body:
+    """A section in brackets, and which of its bytes."""
     start = reader.place
     reader.expect(b"[")
     path, dot, word = (group.decode() for group in reader.match(_SECTION, "a section").groups())
@@ -194,9 +195,9 @@ def _section(reader: Reader, *, peek: bool) -> Body:
         reader.space()
         fields = _fields(reader)
     reader.expect(b"]")
-    section = Section(path, kind, fields)
+    wanted = Section(path, kind, fields)
     partial = _partial(reader)
-    return Body(b"BODY[%b]%b" % (_section_label(section), _partial_label(partial)), section, partial, peek)
+    return Body(b"BODY[%b]%b" % (_section_label(wanted), _partial_label(partial)), wanted, partial, peek)
 
 
 def _fields(reader: Reader) -> tuple[bytes, ...]:
