@@ -17,6 +17,12 @@ class FolderExists(Refused):
     """The name is taken."""
 
 
+class UseTaken(FolderExists):
+    """Another folder has this use."""
+
+    default_status = "5.3.0"
+
+
 class BadFolderName(Refused):
     """A folder cannot have this name."""
 

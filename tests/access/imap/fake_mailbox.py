@@ -10,7 +10,7 @@ from everpost.mailbox import criteria, names
 from everpost.mailbox import flags as flag_names
 from everpost.mailbox.appending import NewMessage, Replaced
 from everpost.mailbox.criteria import Criterion, Ranges, spans
-from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder, NoMessage, OverQuota
+from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder, NoMessage, OverQuota, UseTaken
 from everpost.mailbox.reading import Forms
 from everpost.mailbox.values import Appended, AppendedMany, Changes, Copied, Folder, Record, Stored, Usage
 from everpost.mailbox.vanished import runs
@@ -147,6 +147,8 @@ class FakeMail:
         name = names.normal(name)
         if name in self.account.folders:
             raise FolderExists("the folder exists already")
+        if role is not None and any(each.role == role for each in self.account.folders.values()):
+            raise UseTaken("another folder has this use")
         modseq = self.account.step()
         for each in (*names.parents(name), name):
             if each not in self.account.folders:

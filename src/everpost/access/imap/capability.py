@@ -30,6 +30,9 @@ AFTER_LOGIN = (
     "MULTIAPPEND",
     "REPLACE",
     "CATENATE",
+    "UNAUTHENTICATE",
+    "UTF8=ACCEPT",
+    "CREATE-SPECIAL-USE",
 )
 
 
@@ -40,6 +43,8 @@ def capabilities(session: "Session") -> bytes:
         words.extend(AFTER_LOGIN)
         # RFC 7889
         words.append(f"APPENDLIMIT={session.settings.max_literal}")
+        if session.connection.deflate is None:
+            words.append("COMPRESS=DEFLATE")
     else:
         words.append("SASL-IR")
         if session.can_start_tls:

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from everpost.access.imap.wire.grammar.search import BadCharset, TooComplex
 from everpost.access.imap.wire.names import BadName
 from everpost.core.errors import EverpostError, ProtocolError, Refused, TryLater
-from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder, NoMessage, OverQuota, TooLarge
+from everpost.mailbox.errors import (
+    BadFolderName,
+    FolderExists,
+    FolderGone,
+    NoFolder,
+    NoMessage,
+    OverQuota,
+    TooLarge,
+    UseTaken,
+)
 
 RFCS = (5530, 9051)
 
@@ -45,6 +54,7 @@ class ClientFault(ProtocolError):
 _CODES: tuple[tuple[type[EverpostError], bytes | None], ...] = (
     (NoFolder, b"NONEXISTENT"),
     (NoMessage, b"EXPUNGEISSUED"),
+    (UseTaken, b"USEATTR"),
     (FolderExists, b"ALREADYEXISTS"),
     (BadFolderName, b"CANNOT"),
     (BadName, b"CANNOT"),

@@ -13,7 +13,7 @@ from everpost.access.imap.selected import Selected
 from everpost.access.imap.settings import ImapSettings
 from everpost.access.imap.wire import response
 from everpost.access.imap.wire.events import Closed, Command, Event, Fault, Hopeless, Line, Malformed
-from everpost.access.imap.wire.machine import BULKY, ImapMachine
+from everpost.access.imap.wire.machine import BULKY, ImapMachine, Limits
 from everpost.core.clock import Clock
 from everpost.core.log import logger
 from everpost.mailbox.account import AccountMail, Mailboxes
@@ -92,6 +92,8 @@ class Session:
         """The client uses CONDSTORE (RFC 7162 section 3.1)."""
         self.qresync = False
         """The client said ENABLE QRESYNC (RFC 7162 section 3.2.3)."""
+        self.utf8_accept = False
+        """The client said ENABLE UTF8=ACCEPT (RFC 6855 section 3)."""
         self.failures = 0
         """Failed logins."""
         self.log = log.bind(peer=connection.peer.host)
@@ -189,7 +191,7 @@ class Session:
     @property
     def utf8(self) -> bool:
         """Whether mailbox names are UTF-8 on the wire."""
-        return self.rev2
+        return self.rev2 or self.utf8_accept
 
     @property
     def is_private(self) -> bool:
@@ -230,6 +232,15 @@ class Session:
         self.machine.limits = self.settings.limits
         self.log = self.log.bind(account_id=account.account_id)
         self.log.info("session.authenticated", tls=self.connection.tls.version if self.connection.tls else None)
+
+    def log_out(self) -> None:
+        """Nobody is logged in any more: as after the greeting, but for TLS and compression."""
+        self.unselect()
+        self.mail = self.account = None
+        self.rev2 = self.condstore = self.qresync = self.utf8_accept = False
+        self.machine.limits = Limits()
+        self.log = log.bind(peer=self.connection.peer.host)
+        self._began = self.clock.monotonic()
 
     def need_mail(self) -> AccountMail:
         """The account's mail; the command table allows the caller only after login."""

@@ -11,7 +11,7 @@ from everpost.access.imap.wire.tokens import Reader
 if TYPE_CHECKING:
     from everpost.access.imap.session import Session
 
-RFCS = (5161, 9051)
+RFCS = (5161, 6855, 9051)
 
 
 def _rev2(session: "Session") -> bool:
@@ -26,10 +26,17 @@ def _condstore(session: "Session") -> bool:
     return fresh
 
 
+def _utf8(session: "Session") -> bool:
+    fresh = not session.utf8_accept
+    session.utf8_accept = True
+    return fresh
+
+
 # By the name in capitals: how it is written, and what turns it on and says whether it was off before.
 EXTENSIONS: dict[str, tuple[str, Callable[["Session"], bool]]] = {
     "CONDSTORE": ("CONDSTORE", _condstore),
     "QRESYNC": ("QRESYNC", qresync.enable),
+    "UTF8=ACCEPT": ("UTF8=ACCEPT", _utf8),
     "IMAP4REV2": ("IMAP4rev2", _rev2),
 }
 

@@ -1,10 +1,11 @@
 """SEARCH and UID SEARCH (RFC 9051 section 6.4.4), with RETURN (RFC 4731) and SAVE (RFC 5182)."""
 
+import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from everpost.access.imap.outcome import Outcome, ok
+from everpost.access.imap.outcome import ClientFault, Outcome, ok
 from everpost.access.imap.selected import Selected
 from everpost.access.imap.wire import response
 from everpost.access.imap.wire.events import Command
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
 RFCS = (3501, 4731, 5182, 7162, 9051)
 
 ALL = frozenset({"ALL"})
+_CHARSET = re.compile(rb"(?:RETURN \([^)]*\) )?CHARSET ", re.IGNORECASE)
 
 
 async def run(session: "Session", command: Command) -> Outcome:
     """Find messages."""
     selected = session.need_selected()
     reader = Reader.of(command)
+    if session.utf8_accept and _CHARSET.match(command.text):
+        # RFC 6855 section 3
+        raise ClientFault("with UTF8=ACCEPT, SEARCH names no charset")
     try:
         request = search(reader, tuple(selected.saved))
         uids = await selected.view.search(request.criterion)

@@ -9,6 +9,7 @@ from everpost.access.imap.commands import (
     authenticate,
     capability,
     close,
+    compress,
     copy,
     create,
     delete,
@@ -32,6 +33,7 @@ from everpost.access.imap.commands import (
     status,
     store,
     subscribe,
+    unauthenticate,
 )
 from everpost.access.imap.outcome import Outcome
 from everpost.access.imap.wire.events import Command
@@ -69,6 +71,8 @@ TABLE: dict[str, Entry] = {
     "STARTTLS": Entry(starttls.run, BEFORE),
     "AUTHENTICATE": Entry(authenticate.run, BEFORE),
     "LOGIN": Entry(login.run, BEFORE),
+    "COMPRESS": Entry(compress.run, AFTER),
+    "UNAUTHENTICATE": Entry(unauthenticate.run, AFTER),
     "ENABLE": Entry(enable.run, AFTER),
     "SELECT": Entry(select.select, AFTER),
     "EXAMINE": Entry(select.examine, AFTER),

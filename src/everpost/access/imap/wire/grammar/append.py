@@ -7,7 +7,7 @@ from everpost.access.imap.wire.grammar.flags import flag_list
 from everpost.access.imap.wire.grammar.mailboxes import mailbox
 from everpost.access.imap.wire.tokens import Reader
 
-RFCS = (3501, 9051, 3502, 3516, 4469)
+RFCS = (3501, 9051, 3502, 3516, 4469, 6855)
 
 MAX_PARTS = 1_000
 
@@ -62,6 +62,12 @@ def message(reader: Reader) -> Message:
     if reader.text[reader.place : reader.place + 9].upper() == b"CATENATE ":
         reader.place += 9
         return Message(_parts(reader), flags, internal_ms)
+    if reader.text[reader.place : reader.place + 6].upper() == b"UTF8 (":
+        # RFC 6855 section 4: it says that the header may be UTF-8, which is taken in any case.
+        reader.place += 6
+        raw = reader.literal()
+        reader.expect(b")", "')'")
+        return Message((raw,), flags, internal_ms)
     return Message((reader.literal(),), flags, internal_ms)
 
 
