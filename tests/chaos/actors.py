@@ -111,11 +111,11 @@ async def flag(
 async def look(session: Imap, ledger: Ledger, account: str, keyword: str) -> list[int]:
     """SELECT, fetch flags of all and subjects of new ones; all of it must agree with the ledger."""
     seen = ledger.accounts[account]
-    floor = seen.floor
+    # A session sees what was so at its SELECT, and later changes when it is told of them.
+    floor, modseqs = seen.floor, dict(seen.modseqs)
     answer = await session.ask("SELECT INBOX (CONDSTORE)")
     uid_next = told(answer, b"UIDNEXT")
     seen.selected(told(answer, b"UIDVALIDITY"), uid_next, told(answer, b"HIGHESTMODSEQ"), floor)
-    modseqs = dict(seen.modseqs)
     places: dict[int, int] = {}
     for place, uid, response in fetched(await session.ask("UID FETCH 1:* (FLAGS MODSEQ)"), b"MODSEQ"):
         if places.setdefault(place, uid) != uid:

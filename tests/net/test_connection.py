@@ -238,6 +238,19 @@ async def test_close_and_abort_may_come_twice_and_after_a_loss(pair: Pair) -> No
     unconnected.abort()
 
 
+async def test_closing_what_is_being_aborted_is_quick(pair: Pair) -> None:
+    connection, peer = await pair()
+    sending = asyncio.ensure_future(peer.send(b"x" * 8_000_000))
+    await asyncio.sleep(0.05)
+    assert connection._paused
+    connection.abort()
+    async with asyncio.timeout(0.5):
+        await connection.close()
+    assert connection.is_lost
+    with pytest.raises(OSError):
+        await sending
+
+
 async def test_it_knows_both_ends(pair: Pair) -> None:
     connection, peer = await pair()
     assert (connection.peer.host, connection.peer.port) == peer.sock.getsockname()

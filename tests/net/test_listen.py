@@ -369,6 +369,25 @@ async def test_a_proxy_listener_survives_the_end_of_file_descriptors(
         peer.close()
 
 
+async def test_a_plain_listener_survives_it_too(start: Start) -> None:
+    server = await start()
+    extra = socket.socket()
+    extra.setblocking(False)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_next_descriptor(), hard))
+        await asyncio.get_running_loop().sock_connect(extra, ("127.0.0.1", server.ports[0]))
+        await asyncio.sleep(0.05)
+        assert server.connections == 0
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    extra.close()
+    # asyncio takes a second's rest.
+    later = await dial(server.ports[0])
+    assert (await later.read()).startswith(b"127.0.0.1")
+    later.close()
+
+
 def _next_descriptor() -> int:
     """What the system would give out next."""
     number = os.dup(0)

@@ -16,6 +16,7 @@ import tomllib
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.servers.ports import free_base
 from tests.servers.processes import alive, children, command, cpu_seconds, end, guarded, kill_all, tree, wait_until
@@ -187,6 +188,18 @@ class Node:
     def family(self) -> list[int]:
         """All processes of the node."""
         return tree(self.pid)
+
+    def command(self, *arguments: str) -> Any:
+        """Run a command of `everpost` against this node; what it prints as JSON."""
+        program = str(Path(sys.executable).with_name("everpost"))
+        ran = subprocess.run(
+            [program, *arguments, "--settings", str(self.settings_file), "--json"],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert ran.returncode == 0, (arguments, ran.returncode, ran.stdout, ran.stderr)
+        return json.loads(ran.stdout)
 
     def cpu_seconds(self) -> float:
         """What all its processes have used so far."""

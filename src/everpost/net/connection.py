@@ -263,6 +263,15 @@ class Connection(asyncio.Protocol):
         self._transport = transport
         self._note_tls(server_hostname)
 
+    @property
+    def binds_channels(self) -> bool:
+        """Whether a login can be bound to this channel by what its peer will use: not under TLS 1.3.
+
+        There clients bind by `tls-exporter` (RFC 9266), which Python's ssl cannot give. Offered another way, some
+        (GNU SASL, so mutt and msmtp) choose -PLUS all the same, and fail.
+        """
+        return self.tls is not None and self.tls.version == "TLSv1.2"
+
     def channel_binding(self, kind: str) -> bytes | None:
         """`tls-server-end-point`, or `tls-unique` of TLS 1.2 (RFC 5929); None where there is none."""
         if self._transport is None or self.tls is None:
@@ -294,7 +303,7 @@ class Connection(asyncio.Protocol):
         self._ended = self._loop.create_future()
         try:
             async with asyncio.timeout(timeout):
-                if self.tls is None and not self._eof:
+                if self.tls is None and not self._eof and not transport.is_closing():
                     await self._linger(transport)
                 transport.close()
                 await self._ended

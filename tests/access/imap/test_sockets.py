@@ -49,10 +49,12 @@ class House:
     mail: AccountMail
     sessions: list[Session]
 
-    def connect(self) -> imaplib.IMAP4:
+    def connect(self, newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> imaplib.IMAP4:
         client = imaplib.IMAP4("127.0.0.1", self.port, timeout=10)
         assert "LOGINDISABLED" in client.capabilities
-        client.starttls(trusting())
+        context = trusting()
+        context.maximum_version = newest
+        client.starttls(context)
         assert "LOGINDISABLED" not in client.capabilities
         return client
 
@@ -124,9 +126,22 @@ async def test_a_mail_program(house: House) -> None:
     assert (await house.mail.status("INBOX")).messages == 1
 
 
+async def test_binding_is_offered_where_clients_can_do_it(house: House) -> None:
+    """Under TLS 1.3 they use tls-exporter, which is not to be had here."""
+
+    def session() -> None:
+        for newest, offered in ((ssl.TLSVersion.TLSv1_2, True), (ssl.TLSVersion.TLSv1_3, False)):
+            client = house.connect(newest)
+            assert ("AUTH=SCRAM-SHA-256-PLUS" in client.capabilities) == offered
+            assert "AUTH=SCRAM-SHA-256" in client.capabilities
+            client.logout()
+
+    await asyncio.to_thread(session)
+
+
 async def test_scram_bound_to_the_channel(house: House) -> None:
     def session() -> None:
-        client = house.connect()
+        client = house.connect(ssl.TLSVersion.TLSv1_2)
         certificate = client.socket().getpeercert(binary_form=True)
         assert certificate is not None
         # RFC 5929 section 4.1

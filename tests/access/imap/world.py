@@ -48,6 +48,10 @@ class FakeConnection:
     def wake(self) -> None:
         self.woken = True
 
+    @property
+    def binds_channels(self) -> bool:
+        return self.tls is not None
+
     def channel_binding(self, kind: str) -> bytes | None:
         return b"end point" if kind == "tls-server-end-point" and self.tls else None
 

@@ -55,11 +55,17 @@ class Selected:
         return Chosen(sequences, uids)
 
     def check_sequences(self, ranges: Ranges) -> None:
-        """Raises ClientFault if there is a number without a message."""
+        """Raises ClientFault if there is a number without a message.
+
+        Unlike RFC 9051 section 9 (seq-number): "1:*" of an empty mailbox is no fault, it means no message. Programs
+        ask so without looking at EXISTS.
+        """
         count = len(self.view.uids)
         for pair in ranges:
+            if not count and LAST in pair:
+                continue
             for number in pair:
-                if number > count or (number == LAST and not count):
+                if number > count:
                     raise ClientFault(f"there is no message {number or '*'}")
 
     def by_uid(self, ranges: Iterable[tuple[int, int]]) -> Chosen:

@@ -211,15 +211,11 @@ class Session:
     @property
     def mechanisms(self) -> tuple[str, ...]:
         """SASL mechanisms that may be used now."""
-        return self.authenticator.mechanisms(tls=self.is_private, binding=self.connection.tls is not None)
+        return self.authenticator.mechanisms(tls=self.is_private, binding=self.connection.binds_channels)
 
     def channel_binding(self, kind: str) -> bytes | None:
-        """For SCRAM-SHA-256-PLUS."""
-        if self.connection.tls is None:
-            return None
-        if kind == "tls-server-end-point" and self.certificates is not None:
-            return self.certificates.end_point(self.connection.certificate_context)
-        return self.connection.channel_binding(kind)
+        """For SCRAM-SHA-256-PLUS; None where logins cannot be bound."""
+        return self.connection.channel_binding(kind) if self.connection.binds_channels else None
 
     def capability_code(self) -> bytes:
         """The CAPABILITY response code."""
