@@ -2,12 +2,12 @@
 
 import random
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from everpost.core.clock import Clock, milliseconds
 from everpost.core.ids import AccountId, FolderId, ModSeq, trace_id
-from everpost.mailbox import appending, names
+from everpost.mailbox import annotating, appending, names
 from everpost.mailbox import flags as flag_names
 from everpost.mailbox import folders as folder_changes
 from everpost.mailbox.appending import NewMessage, Replaced
@@ -238,6 +238,18 @@ class AccountMail:
             return await messages.flagged_size(tx, [folder.folder_id for folder in among if folder.deleted], DELETED)
 
         return await self.database.read(work)
+
+    async def annotations(self, name: str) -> dict[str, bytes]:
+        """What is noted about a folder, or ("") the account. Raises NoFolder, BadFolderName."""
+        return await annotating.read(self, names.normal(name) if name else "")
+
+    async def all_annotations(self) -> dict[int, dict[str, bytes]]:
+        """What is noted about every folder, by its id."""
+        return await annotating.read_all(self)
+
+    async def annotate(self, name: str, values: Mapping[str, bytes | None]) -> None:
+        """Note values, all or none; None removes. Raises NoFolder, BadFolderName, TooManyNotes."""
+        await annotating.change(self, names.normal(name) if name else "", values)
 
     async def select(self, name: str, read_only: bool = False) -> View:
         """Open a folder for a session. Raises NoFolder, StoreUnavailable."""

@@ -39,5 +39,9 @@ class TooLarge(Refused):
     default_status = "5.3.4"
 
 
+class TooManyNotes(Refused):
+    """The account has as many annotations as it may have."""
+
+
 class FolderGone(TryLater):
     """The folder was deleted while a session had it open."""

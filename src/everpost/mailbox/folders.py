@@ -7,7 +7,7 @@ from everpost.mailbox import names
 from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder, UseTaken
 from everpost.mailbox.values import Folder
 from everpost.store.ports import Transaction
-from everpost.store.sql import contents, counters, folders, messages
+from everpost.store.sql import annotations, contents, counters, folders, messages
 from everpost.store.sql.folders import FolderRow
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ async def delete_all(mail: "AccountMail") -> None:
 
     async def finish(tx: Transaction) -> None:
         await tx.execute("DELETE FROM subscription WHERE account_id = $1", mail.account_id)
+        await annotations.forget(tx, mail.account_id)
         await counters.delete(tx, mail.account_id)
 
     for folder in await mail.database.read(names_left):

@@ -153,17 +153,8 @@ class Connection(asyncio.Protocol):
         """
         if self.deflate is None:
             return await self._receive(timeout)
-        until = self._loop.time() + timeout
         try:
-            while True:
-                if plain := self.deflate.unpack():
-                    return plain
-                if self.deflate.ended:
-                    return b""
-                packed = await self._receive(max(until - self._loop.time(), 0.0))
-                if not packed:
-                    return packed
-                self.deflate.feed(packed)
+            return await self.deflate.receive(self._receive, timeout, self._loop.time)
         except BadDeflate as error:
             self.abort()
             raise ConnectionLost("the compressed data is damaged") from error

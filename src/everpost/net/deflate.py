@@ -1,6 +1,7 @@
 """Raw DEFLATE in both directions of a connection (RFC 1951), with bounded steps."""
 
 import zlib
+from collections.abc import Awaitable, Callable
 
 RFCS = (1951, 4978)
 
@@ -51,3 +52,18 @@ class Deflate:
         # What came out may not be all although nothing is left to put in.
         self._full = len(data) == STEP_BYTES
         return data
+
+    async def receive(
+        self, take: Callable[[float], Awaitable[bytes | None]], timeout: float, now: Callable[[], float]
+    ) -> bytes | None:
+        """What `take` gives within `timeout` seconds, unpacked; b"" at the end. Raises BadDeflate and what `take` does."""
+        until = now() + timeout
+        while True:
+            if plain := self.unpack():
+                return plain
+            if self.ended:
+                return b""
+            packed = await take(max(until - now(), 0.0))
+            if not packed:
+                return packed
+            self.feed(packed)

@@ -1,7 +1,7 @@
 """Accounts' mail in memory: what `mailbox` promises to doors, in the plainest way, for transcripts and models."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -63,6 +63,7 @@ class FakeAccount:
         self.subscribed: set[str] = set()
         self.contents: dict[int, bytes] = {}
         self.views: list[FakeView] = []
+        self.notes: dict[int, dict[str, bytes]] = {}
         self.failing: Exception | None = None
         """Raised by everything that writes, once."""
         self._validity = int(clock.now()) - 1
@@ -240,6 +241,20 @@ class FakeMail:
             uids.extend(account.place(held, [row], modseq))
         account.changed()
         return AppendedMany(held.uid_validity, uids)
+
+    async def annotations(self, name: str) -> dict[str, bytes]:
+        return dict(self.account.notes.get(self.account.find(name).folder_id if name else 0, {}))
+
+    async def all_annotations(self) -> dict[int, dict[str, bytes]]:
+        return self.account.notes
+
+    async def annotate(self, name: str, values: Mapping[str, bytes | None]) -> None:
+        notes = self.account.notes.setdefault(self.account.find(name).folder_id if name else 0, {})
+        self.account.step()
+        for entry, value in values.items():
+            notes.pop(entry, None)
+            if value is not None:
+                notes[entry] = value
 
     async def deleted_bytes(self, among: Sequence[Folder]) -> dict[int, int]:
         wanted = {folder.folder_id for folder in among}

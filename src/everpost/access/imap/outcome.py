@@ -13,6 +13,7 @@ from everpost.mailbox.errors import (
     NoMessage,
     OverQuota,
     TooLarge,
+    TooManyNotes,
     UseTaken,
 )
 
@@ -58,6 +59,7 @@ _CODES: tuple[tuple[type[EverpostError], bytes | None], ...] = (
     (FolderExists, b"ALREADYEXISTS"),
     (BadFolderName, b"CANNOT"),
     (BadName, b"CANNOT"),
+    (TooManyNotes, b"METADATA TOOMANY"),
     (OverQuota, b"OVERQUOTA"),
     (TooLarge, b"TOOBIG"),
     (BadCharset, b"BADCHARSET (UTF-8 US-ASCII)"),

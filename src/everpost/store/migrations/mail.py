@@ -97,4 +97,18 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "UPDATE folder SET pruned_modseq = modseq",
         ),
     ),
+    (
+        "0003-annotation",
+        (
+            # `folder_id` 0 is the account itself.
+            """CREATE TABLE annotation (
+                account_id $INT NOT NULL,
+                folder_id $INT NOT NULL,
+                name $TEXT NOT NULL,
+                value $BYTES NOT NULL,
+                PRIMARY KEY (account_id, folder_id, name)
+            )""",
+            "CREATE INDEX annotation_folder ON annotation (folder_id)",
+        ),
+    ),
 )

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from everpost.access.imap.commands import metadata
 from everpost.access.imap.folders import list_line, matcher, parents, status_line
 from everpost.access.imap.outcome import Outcome, ok
 from everpost.access.imap.wire.events import Command
@@ -32,6 +33,8 @@ class Tree:
     """Names that have a mailbox below them."""
     deleted_bytes: dict[int, int] | None = None
     """By folder, if STATUS asks for it."""
+    notes: dict[int, dict[str, bytes]] = field(default_factory=dict)
+    """By folder, if METADATA asks for it."""
 
 
 async def run(session: "Session", command: Command) -> Outcome:
@@ -61,7 +64,8 @@ async def _load(session: "Session", request: List) -> Tree:
     deleted = None
     if StatusItem.DELETED_STORAGE in request.status:
         deleted = await mail.deleted_bytes(list(folders.values()))
-    return Tree(folders, subscribed, frozenset(parents(folders)), deleted)
+    notes = await mail.all_annotations() if request.metadata else {}
+    return Tree(folders, subscribed, frozenset(parents(folders)), deleted, notes)
 
 
 def _matchers(request: List) -> list[Callable[[str], bool]]:
@@ -125,3 +129,8 @@ def _tell(session: "Session", request: List, tree: Tree, name: str, fits: list[C
     session.machine.send(list_line(name, told, utf8=session.utf8, extended=extended))
     if folder is not None and request.status and wanted:
         session.machine.send(status_line(folder, request.status, utf8=session.utf8, deleted_bytes=tree.deleted_bytes))
+    if folder is not None and request.metadata and wanted:
+        notes = tree.notes.get(folder.folder_id, {})
+        # RFC 9590 section 3.2: of every mailbox, NIL for what is not noted.
+        values = {entry: notes.get(entry) for entry in request.metadata}
+        session.machine.send(metadata.line(name, values, utf8=session.utf8))
