@@ -41,7 +41,7 @@ PORTS = {
 }
 
 # What a healthy node never logs. A killed worker is no fault of ours, so "worker.died" is allowed.
-_FAULTS = re.compile(r"session\.broken|Traceback \(most recent call last\)|Task was destroyed|never retrieved")
+_FAULTS = re.compile(r"\.broken\b|Traceback \(most recent call last\)|Task was destroyed|never retrieved")
 
 
 class Node:
@@ -227,13 +227,20 @@ class Node:
         return took
 
     def faults(self) -> list[str]:
-        """Log lines that a healthy node does not write, each with what follows it."""
-        found = []
+        """What a healthy node does not log, each with its traceback, the same one once."""
+        found: dict[str, str] = {}
         lines = self.log.splitlines()
         for number, line in enumerate(lines):
-            if _FAULTS.search(line) and not any(re.search(pattern, line) for pattern in self.tolerated):
-                found.append("\n".join(lines[number : number + 30]))
-        return found
+            if not _FAULTS.search(line) or any(re.search(pattern, line) for pattern in self.tolerated):
+                continue
+            if line.startswith("{"):
+                event = json.loads(line)
+                trace = event.pop("exception", "")
+                found.setdefault(trace or line, f"{event}\n{trace}")
+            else:
+                text = "\n".join(lines[max(0, number - 1) : number + 40])
+                found.setdefault(text, text)
+        return list(found.values())
 
     def remove(self) -> None:
         """End it anyhow and take its folder away."""

@@ -56,7 +56,7 @@ class Deflate:
     async def receive(
         self, take: Callable[[float], Awaitable[bytes | None]], timeout: float, now: Callable[[], float]
     ) -> bytes | None:
-        """What `take` gives within `timeout` seconds, unpacked; b"" at the end. Raises BadDeflate and what `take` does."""
+        """What `take` gives within `timeout` seconds, unpacked; b"" at the end. Raises BadDeflate."""
         until = now() + timeout
         while True:
             if plain := self.unpack():

@@ -17,6 +17,7 @@ from everpost.mailbox.vanished import runs
 from everpost.message import dates, words
 from everpost.message.digest import digest
 from everpost.message.parse import parse
+from everpost.message.summary import Summary, summarise
 from everpost.message.text import leaves, part_text
 from everpost.store.sql.messages import DELETED, SEEN, MessageRow
 
@@ -103,9 +104,10 @@ class FakeAccount:
 
     def place(self, held: Held, rows: Sequence[MessageRow], modseq: int) -> list[int]:
         uids = []
+        now = int(self.clock.now() * 1000)
         for row in rows:
             held.modseq = modseq
-            held.rows[held.uid_next] = row._replace(uid=held.uid_next, modseq=modseq)
+            held.rows[held.uid_next] = row._replace(uid=held.uid_next, modseq=modseq, saved_at=now)
             uids.append(held.uid_next)
             held.uid_next += 1
         return uids
@@ -310,6 +312,9 @@ class FakeView:
         place = bisect_left(self.uids, uid)
         return place + 1 if place < len(self.uids) and self.uids[place] == uid else None
 
+    def is_gone(self, uid: int) -> bool:
+        return uid not in self.held.rows
+
     def record(self, uid: int) -> Record:
         row = self.rows([uid])[0]
         return Record(
@@ -436,6 +441,9 @@ class FakeView:
     async def envelopes(self, uids: Sequence[int]) -> dict[int, bytes]:
         return {uid: forms.envelope for uid, forms in (await self.forms(uids)).items()}
 
+    async def summaries(self, uids: Sequence[int]) -> dict[int, Summary]:
+        return {uid: summarise(parse(raw)) for uid, raw in self._there(uids).items()}
+
     async def headers(self, uids: Sequence[int]) -> dict[int, bytes]:
         return {uid: raw[: parse(raw).root.body_start] for uid, raw in self._there(uids).items()}
 
@@ -483,6 +491,15 @@ class FakeView:
                 return row.size < size
             case criteria.ModSeqAtLeast(modseq):
                 return row.modseq >= modseq
+            case criteria.Older(seconds):
+                return row.internal_at <= (self.mail.account.clock.now() - seconds) * 1000
+            case criteria.Younger(seconds):
+                return row.internal_at >= (self.mail.account.clock.now() - seconds) * 1000
+            case criteria.Saved(since, last):
+                found = datetime.fromtimestamp(row.saved_at / 1000, UTC).date()
+                return since <= found and (last is None or found <= last)
+            case criteria.Content(content_id):
+                return row.content_id == content_id
             case criteria.Header(name, text):
                 values = message.fields.all(name)
                 return any(text.casefold() in words.decode(value).casefold() for value in values)

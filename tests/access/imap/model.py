@@ -32,6 +32,8 @@ class ModelClient:
         self.qresync = qresync
         self.messages: list[Message] = []
         self.idling = False
+        self.results: dict[str, list[int]] = {}
+        """UIDs or sequence numbers of searches that are kept up to date, by tag; applied as RFC 5267 says."""
         self.number = 0
         self.told_expunge = False
 
@@ -86,10 +88,41 @@ class ModelClient:
                 self._untagged(line)
         return final
 
+    async def watch(self, text: str) -> str:
+        """Begin a search that is kept up to date; its tag."""
+        tag = f"t{self.number + 1}"
+        self.results[tag] = []
+        await self.command(text)
+        return tag
+
+    def _result(self, line: bytes) -> None:
+        """Apply an ESEARCH response."""
+        tag = re.search(rb'TAG "([^"]+)"', line)
+        assert tag is not None
+        known = self.results.get(tag.group(1).decode())
+        if known is None:
+            return
+        if found := re.search(rb" ALL ([\d:,]+)", line):
+            known[:] = _numbers(found.group(1))
+        for kind, pairs in re.findall(rb"(REMOVEFROM|ADDTO) \(([^)]*)\)", line):
+            words = pairs.split()
+            for position, numbers in zip(words[::2], words[1::2], strict=True):
+                for offset, number in enumerate(_numbers(numbers)):
+                    place = int(position)
+                    if kind == b"ADDTO":
+                        assert number not in known, "added twice"
+                        known.insert(place - 1 + offset if place else len(known), number)
+                    elif place:
+                        assert known.pop(place - 1) == number, "another message is at this place"
+                    else:
+                        known.remove(number)
+
     def _untagged(self, line: bytes) -> None:
         if line.startswith(b"* VANISHED "):
             self._vanished(line[11:-2].decode())
             return
+        if line.startswith(b"* ESEARCH"):
+            self._result(line)
         found = re.match(rb"\* (\d+) (EXISTS|EXPUNGE|RECENT|FETCH)", line)
         if not found:
             return
@@ -205,3 +238,12 @@ class ModelClient:
             final = self.apply(await self.client.send(b"DONE\r\n"), f"t{self.number}")
             assert final is not None and final.startswith("OK")
             await self.learn()
+
+
+def _numbers(text: bytes) -> list[int]:
+    """A set of numbers written out."""
+    found: list[int] = []
+    for piece in text.split(b","):
+        low, _, high = piece.partition(b":")
+        found.extend(range(int(low), int(high or low) + 1))
+    return found

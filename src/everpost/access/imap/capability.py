@@ -35,6 +35,22 @@ AFTER_LOGIN = (
     "CREATE-SPECIAL-USE",
     "METADATA",
     "LIST-METADATA",
+    "WITHIN",
+    "SORT",
+    "SORT=DISPLAY",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
+    "ESORT",
+    "CONTEXT=SEARCH",
+    "CONTEXT=SORT",
+    "PARTIAL",
+    "SEARCH=FUZZY",
+    "PREVIEW",
+    "SAVEDATE",
+    "OBJECTID",
+    "MULTISEARCH",
+    "UIDONLY",
+    "INPROGRESS",
 )
 
 
@@ -47,6 +63,8 @@ def capabilities(session: "Session") -> bytes:
         words.append(f"APPENDLIMIT={session.settings.max_literal}")
         if session.connection.deflate is None:
             words.append("COMPRESS=DEFLATE")
+        if session.settings.message_limit:
+            words.append(f"MESSAGELIMIT={session.settings.message_limit}")
     else:
         words.append("SASL-IR")
         if session.can_start_tls:

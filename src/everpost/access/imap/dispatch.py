@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from everpost.access.imap import sync
+from everpost.access.imap import progress, sync
 from everpost.access.imap.commands.table import TABLE, Entry
-from everpost.access.imap.outcome import Outcome, bad, no, refusal
+from everpost.access.imap.outcome import Outcome, UidRequired, bad, no, refusal
 from everpost.access.imap.wire.events import Command
 from everpost.core.errors import EverpostError, TryLater
 from everpost.core.metrics import counter
@@ -14,7 +14,7 @@ from everpost.net.connection import ConnectionLost
 if TYPE_CHECKING:
     from everpost.access.imap.session import Session
 
-RFCS = (3501, 9051)
+RFCS = (3501, 9051, 9586)
 
 COMMANDS = counter("access", "imap_commands_total", "IMAP commands answered", ("command", "outcome"))
 
@@ -27,6 +27,8 @@ async def run(session: "Session", command: Command) -> None:
         outcome = bad(f"There is no command {command.name}")
     elif session.state.name not in entry.states:
         outcome = bad(f"{command.name} does not belong in the {session.state.value} state")
+    elif session.uid_only and entry.numbers:
+        outcome = refusal(UidRequired(f"after ENABLE UIDONLY only UID {command.name} can be used"))
     else:
         outcome = await _attempt(session, entry, command)
     if outcome is not None:
@@ -35,6 +37,9 @@ async def run(session: "Session", command: Command) -> None:
 
 async def _attempt(session: "Session", entry: Entry, command: Command) -> Outcome | None:
     try:
+        if entry.slow:
+            with progress.told(session, command):
+                return await entry.run(session, command)
         return await entry.run(session, command)
     except ConnectionLost:
         raise

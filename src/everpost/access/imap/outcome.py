@@ -17,7 +17,7 @@ from everpost.mailbox.errors import (
     UseTaken,
 )
 
-RFCS = (5530, 9051)
+RFCS = (5530, 9051, 9586)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,10 @@ class ClientFault(ProtocolError):
     """A command that is well formed and still cannot be meant."""
 
 
+class UidRequired(ClientFault):
+    """A message was named by its sequence number after ENABLE UIDONLY (RFC 9586)."""
+
+
 # From the special to the general; the first that fits counts.
 _CODES: tuple[tuple[type[EverpostError], bytes | None], ...] = (
     (NoFolder, b"NONEXISTENT"),
@@ -75,7 +79,7 @@ def refusal(error: EverpostError, *, create: bool = False) -> Outcome:
     """What an error means to the client; with `create` a missing mailbox could be created (TRYCREATE)."""
     text = error.text[:1].upper() + error.text[1:]
     if isinstance(error, ProtocolError):
-        return bad(text)
+        return bad(text, b"UIDREQUIRED" if isinstance(error, UidRequired) else None)
     if create and isinstance(error, NoFolder):
         return no(text, b"TRYCREATE")
     code = getattr(error, "code", None) or next(code for kind, code in _CODES if isinstance(error, kind))

@@ -94,6 +94,8 @@ class Session:
         """The client said ENABLE QRESYNC (RFC 7162 section 3.2.3)."""
         self.utf8_accept = False
         """The client said ENABLE UTF8=ACCEPT (RFC 6855 section 3)."""
+        self.uid_only = False
+        """The client said ENABLE UIDONLY: no sequence numbers are taken or told (RFC 9586)."""
         self.failures = 0
         """Failed logins."""
         self.log = log.bind(peer=connection.peer.host)
@@ -233,7 +235,7 @@ class Session:
         """Nobody is logged in any more: as after the greeting, but for TLS and compression."""
         self.unselect()
         self.mail = self.account = None
-        self.rev2 = self.condstore = self.qresync = self.utf8_accept = False
+        self.rev2 = self.condstore = self.qresync = self.utf8_accept = self.uid_only = False
         self.machine.limits = Limits()
         self.log = log.bind(peer=self.connection.peer.host)
         self._began = self.clock.monotonic()

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from everpost.access.imap import limit
 from everpost.access.imap.outcome import READ_ONLY, Outcome, no, ok
 from everpost.access.imap.selected import Chosen
 from everpost.access.imap.wire import response
@@ -14,7 +15,7 @@ from everpost.mailbox.values import Copied
 if TYPE_CHECKING:
     from everpost.access.imap.session import Session
 
-RFCS = (2180, 4315, 6851, 9051)
+RFCS = (2180, 4315, 6851, 9051, 9738)
 
 
 async def copy(session: "Session", command: Command) -> Outcome:
@@ -24,6 +25,8 @@ async def copy(session: "Session", command: Command) -> Outcome:
     if not chosen.uids:
         await session.need_mail().status(name)
         return _nothing(command, "copy")
+    if (refusal := limit.refused(session, len(chosen.uids))) is not None:
+        return refusal
     copied = await view.copy(chosen.uids, name)
     if not copied.source:
         return _nothing(command, "copy")
@@ -39,12 +42,13 @@ async def move(session: "Session", command: Command) -> Outcome:
     if not chosen.uids:
         await session.need_mail().status(name)
         return _nothing(command, "move")
+    chosen, lowest = limit.newest(session, chosen)
     moved = await view.move(chosen.uids, name)
     if not moved.source:
         return _nothing(command, "move")
     # RFC 6851 section 4.3: before the EXPUNGE responses.
     session.untagged_status(b"OK", "Moved", _code(moved))
-    return ok("MOVE completed")
+    return limit.said(session, ok("MOVE completed"), lowest)
 
 
 def _arguments(session: "Session", command: Command) -> tuple[Chosen, str]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from everpost.access.imap.folders import list_line, old_name
 from everpost.access.imap.outcome import Outcome, no, ok
 from everpost.access.imap.wire.events import Command
+from everpost.access.imap.wire.grammar import objects
 from everpost.access.imap.wire.grammar.mailboxes import mailbox
 from everpost.access.imap.wire.tokens import Reader
 from everpost.mailbox.names import ROLES, SEPARATOR
@@ -12,7 +13,7 @@ from everpost.mailbox.names import ROLES, SEPARATOR
 if TYPE_CHECKING:
     from everpost.access.imap.session import Session
 
-RFCS = (6154, 8457, 9051)
+RFCS = (6154, 8457, 8474, 9051)
 
 # Of the others, messages would have to show up in them by themselves.
 USES = frozenset(ROLES) - {"\\All", "\\Flagged"}
@@ -46,4 +47,4 @@ async def run(session: "Session", command: Command) -> Outcome:
     if session.rev2 and folder.name != asked:
         # RFC 9051 section 6.3.4: the server changed the name.
         session.machine.send(list_line(folder.name, (), utf8=True, extended=old_name(asked, utf8=True)))
-    return ok("CREATE completed")
+    return ok("CREATE completed", b"MAILBOXID (%b)" % objects.mailbox_id(folder.folder_id))

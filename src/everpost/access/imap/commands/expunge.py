@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from everpost.access.imap import sync
+from everpost.access.imap import limit, sync
 from everpost.access.imap.outcome import READ_ONLY, Outcome, ok
 from everpost.access.imap.wire.events import Command
 from everpost.access.imap.wire.grammar.sets import number_set
 from everpost.access.imap.wire.tokens import Reader
+from everpost.store.sql.messages import DELETED
 
 if TYPE_CHECKING:
     from everpost.access.imap.session import Session
@@ -32,9 +33,12 @@ async def run_uid(session: "Session", command: Command) -> Outcome:
     selected = session.need_selected()
     if selected.view.read_only:
         return READ_ONLY
-    uids = selected.choose(wanted, uid=True).uids
-    gone = await selected.view.expunge(uids) if uids else []
-    return ok("UID EXPUNGE completed", await _code(session) if gone else None)
+    chosen, lowest = selected.choose(wanted, uid=True), None
+    if session.settings.message_limit:
+        deleted = [row.uid for row in selected.view.rows(chosen.uids) if row.flags & DELETED]
+        chosen, lowest = limit.newest(session, selected.by_uid((uid, uid) for uid in deleted))
+    gone = await selected.view.expunge(chosen.uids) if chosen.uids else []
+    return limit.said(session, ok("UID EXPUNGE completed", await _code(session) if gone else None), lowest)
 
 
 async def _code(session: "Session") -> bytes | None:

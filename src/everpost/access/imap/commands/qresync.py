@@ -4,20 +4,19 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from everpost.access.imap import sync
-from everpost.access.imap.outcome import ClientFault
+from everpost.access.imap.outcome import ClientFault, UidRequired
 from everpost.access.imap.selected import Selected
-from everpost.access.imap.wire import response
+from everpost.access.imap.vanished import tell_vanished
 from everpost.access.imap.wire.grammar.qresync import Resync, resync
 from everpost.access.imap.wire.tokens import Reader
-from everpost.mailbox.criteria import Ranges, spans
+from everpost.mailbox.criteria import spans
 
 if TYPE_CHECKING:
     from everpost.access.imap.session import Session
 
 RFCS = (7162,)
 
-# So many ranges in one response, and so many FETCH responses between two looks at the output.
-RANGES_AT_ONCE = 500
+# So many FETCH responses between two looks at the output.
 FETCHES_AT_ONCE = 2_000
 
 
@@ -35,6 +34,9 @@ def parameter(session: "Session", reader: Reader) -> Callable[["Session", Select
     if not session.qresync:
         # RFC 7162 section 3.2.5
         raise ClientFault("ENABLE QRESYNC comes first")
+    if session.uid_only and request.pairs:
+        # RFC 9586 section 3
+        raise UidRequired("after ENABLE UIDONLY there are no sequence numbers")
 
     async def tell(session: "Session", selected: Selected) -> None:
         if request.uid_validity == selected.view.folder.uid_validity:
@@ -63,13 +65,3 @@ def _unchanged_up_to(selected: Selected, request: Resync) -> int:
     """The highest UID that still has the sequence number it had: below it nothing is gone."""
     uids = selected.view.uids
     return max((uid for number, uid in request.pairs if number <= len(uids) and uids[number - 1] == uid), default=0)
-
-
-async def tell_vanished(
-    session: "Session", selected: Selected, since: int, known: Ranges | None, *, above: int = 0
-) -> None:
-    """VANISHED (EARLIER): UIDs of `known` over `above` that were removed after modseq `since`."""
-    ranges = [(max(low, above + 1), high) for low, high in await selected.view.vanished(since, known) if high > above]
-    for start in range(0, len(ranges), RANGES_AT_ONCE):
-        session.untagged(b"VANISHED", b"(EARLIER)", response.spans(ranges[start : start + RANGES_AT_ONCE]))
-        await session.flush(full=True)

@@ -10,6 +10,7 @@ from everpost.access.imap.outcome import Outcome, ok
 from everpost.access.imap.selected import Selected
 from everpost.access.imap.wire import response
 from everpost.access.imap.wire.events import Command
+from everpost.access.imap.wire.grammar import objects
 from everpost.access.imap.wire.grammar.flags import SYSTEM
 from everpost.access.imap.wire.grammar.mailboxes import mailbox
 from everpost.access.imap.wire.tokens import Reader
@@ -18,7 +19,7 @@ from everpost.store.sql.messages import SEEN
 if TYPE_CHECKING:
     from everpost.access.imap.session import Session
 
-RFCS = (3501, 7162, 9051)
+RFCS = (3501, 7162, 8474, 9051)
 
 
 async def select(session: "Session", command: Command) -> Outcome:
@@ -79,8 +80,9 @@ def _describe(session: "Session", selected: Selected) -> None:
     else:
         session.untagged(b"%d" % sync.recent(selected), b"RECENT")
         unseen = next((place for place, row in enumerate(view.rows(view.uids), 1) if not row.flags & SEEN), None)
-        if unseen is not None:
+        if unseen is not None and not session.uid_only:
             session.untagged_status(b"OK", "The first unseen message", b"UNSEEN %d" % unseen)
     session.untagged_status(b"OK", "UIDs are valid", b"UIDVALIDITY %d" % view.folder.uid_validity)
     session.untagged_status(b"OK", "The next UID", b"UIDNEXT %d" % view.uid_next)
     session.untagged_status(b"OK", "The highest so far", b"HIGHESTMODSEQ %d" % view.highest_modseq)
+    session.untagged_status(b"OK", "Its id", b"MAILBOXID (%b)" % objects.mailbox_id(view.folder.folder_id))
