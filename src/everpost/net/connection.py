@@ -9,6 +9,7 @@ from typing import cast
 
 from everpost.core.errors import TryLater
 from everpost.core.metrics import counter
+from everpost.net.deflate import BadDeflate, Deflate
 from everpost.net.tls import end_point_of, requested_name
 
 HANDSHAKES_FAILED = counter("net", "handshakes_failed_total", "TLS handshakes that failed", ("side",))
@@ -60,6 +61,8 @@ class Connection(asyncio.Protocol):
         self.peer = Endpoint("", 0)
         self.local = Endpoint("", 0)
         self.tls: TlsInfo | None = None
+        self.deflate: Deflate | None = None
+        """Set it: what is sent from now on is packed, and what is received unpacked."""
         self._started = started
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -148,6 +151,15 @@ class Connection(asyncio.Protocol):
 
         b"" at the end of the stream; None after `wake`. Raises TimeoutError, ConnectionLost.
         """
+        if self.deflate is None:
+            return await self._receive(timeout)
+        try:
+            return await self.deflate.receive(self._receive, timeout, self._loop.time)
+        except BadDeflate as error:
+            self.abort()
+            raise ConnectionLost("the compressed data is damaged") from error
+
+    async def _receive(self, timeout: float) -> bytes | None:
         if not self._chunks and not self._eof and not self._woken and not self._lost:
             waiter = self._waiter = self._loop.create_future()
             self._deadline = self._loop.time() + timeout
@@ -186,7 +198,7 @@ class Connection(asyncio.Protocol):
     def send(self, data: bytes) -> None:
         """Hand bytes to the network. Nothing happens if the connection is lost."""
         if not self._lost and self._transport is not None:
-            self._transport.write(data)
+            self._transport.write(data if self.deflate is None else self.deflate.pack(data))
 
     async def drain(self, timeout: float) -> None:
         """Wait until the peer has taken most of what was sent. Raises ConnectionLost, also when it takes too long."""

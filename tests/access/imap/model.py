@@ -25,10 +25,11 @@ class Message:
 class ModelClient:
     """One session with INBOX selected."""
 
-    def __init__(self, client: Client, *, condstore: bool, rev2: bool) -> None:
+    def __init__(self, client: Client, *, condstore: bool, rev2: bool, qresync: bool = False) -> None:
         self.client = client
         self.condstore = condstore
         self.rev2 = rev2
+        self.qresync = qresync
         self.messages: list[Message] = []
         self.idling = False
         self.results: dict[str, list[int]] = {}
@@ -39,6 +40,8 @@ class ModelClient:
     async def select(self) -> None:
         if self.rev2:
             await self.command("ENABLE IMAP4rev2")
+        if self.qresync:
+            await self.command("ENABLE QRESYNC")
         self.messages = []
         await self.command("SELECT INBOX" + (" (CONDSTORE)" if self.condstore else ""))
         await self.learn()
@@ -115,6 +118,9 @@ class ModelClient:
                         known.remove(number)
 
     def _untagged(self, line: bytes) -> None:
+        if line.startswith(b"* VANISHED "):
+            self._vanished(line[11:-2].decode())
+            return
         if line.startswith(b"* ESEARCH"):
             self._result(line)
         found = re.match(rb"\* (\d+) (EXISTS|EXPUNGE|RECENT|FETCH)", line)
@@ -126,6 +132,7 @@ class ModelClient:
                 assert number >= len(self.messages), "EXISTS made messages vanish"
                 self.messages.extend(Message() for _ in range(number - len(self.messages)))
             case b"EXPUNGE":
+                assert not self.qresync
                 assert 1 <= number <= len(self.messages), "EXPUNGE of a message that is not there"
                 del self.messages[number - 1]
                 self.told_expunge = True
@@ -135,6 +142,20 @@ class ModelClient:
             case b"FETCH":
                 assert 1 <= number <= len(self.messages), "FETCH of a message that is not there"
                 self._fetched(self.messages[number - 1], line)
+
+    def _vanished(self, numbers: str) -> None:
+        assert self.qresync
+        gone = set()
+        for piece in numbers.split(","):
+            low, _, high = piece.partition(":")
+            gone |= set(range(int(low), int(high or low) + 1))
+        kept = [message for message in self.messages if message.uid not in gone]
+        for _ in range(len(gone) - (len(self.messages) - len(kept))):
+            # It has not asked for the UIDs of the last ones yet; it is one of these.
+            assert kept and kept[-1].uid is None, "VANISHED of a message that is not there"
+            kept.pop()
+        self.messages = kept
+        self.told_expunge = True
 
     def _fetched(self, message: Message, line: bytes) -> None:
         if found := _UID.search(line):

@@ -6,7 +6,19 @@ from everpost.store.ports import Database
 from tests.access.imap.transcript import FOLDER, run
 from tests.access.imap.world import real_world
 
-TRANSCRIPTS = ("contexts", "messagelimit", "multisearch", "objects", "partial", "sort", "uidonly")
+TRANSCRIPTS = (
+    "contexts",
+    "messagelimit",
+    "metadata",
+    "multiappend",
+    "multisearch",
+    "objects",
+    "partial",
+    "qresync",
+    "quota",
+    "sort",
+    "uidonly",
+)
 
 
 @pytest.mark.parametrize("name", TRANSCRIPTS)

@@ -27,7 +27,7 @@ actions = st.one_of(
     st.tuples(st.sampled_from(["copy", "move", "uid move", "fetch", "uid fetch", "body", "envelope"]), numbers),
     st.tuples(st.sampled_from(["noop", "search", "uid search", "expunge", "uid expunge", "idle", "select", "status"])),
 )
-stories = st.lists(st.tuples(st.integers(0, 2), actions), min_size=15, max_size=40)
+stories = st.lists(st.tuples(st.integers(0, 3), actions), min_size=15, max_size=40)
 
 
 async def act(world: World, client: ModelClient, action: tuple[Any, ...]) -> None:
@@ -125,8 +125,13 @@ async def run_watching(world: World, story: list[tuple[int, tuple[Any, ...]]]) -
 async def run(world: World, story: list[tuple[int, tuple[Any, ...]]]) -> None:
     await world.fill("INBOX", 3)
     clients = []
-    for condstore, rev2 in ((False, False), (True, False), (True, True)):
-        model = ModelClient(await world.client(), condstore=condstore, rev2=rev2)
+    for condstore, rev2, qresync in (
+        (False, False, False),
+        (True, False, False),
+        (True, True, False),
+        (True, False, True),
+    ):
+        model = ModelClient(await world.client(), condstore=condstore, rev2=rev2, qresync=qresync)
         await model.select()
         clients.append(model)
     for who, action in story:

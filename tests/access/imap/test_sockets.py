@@ -6,6 +6,7 @@ import imaplib
 import random
 import ssl
 import time
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,3 +195,56 @@ async def test_idle_hears_of_new_mail_at_once(house: House) -> None:
         assert await reader.readline() == b"* BYE The server stops\r\n"
         assert await reader.readline() == b""
     writer.close()
+
+
+async def test_compression(house: House) -> None:
+    large = message(1, "z" * 700_000)
+    await house.mail.append("INBOX", large)
+    reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    await reader.readline()
+    writer.write(b"a STARTTLS\r\n")
+    await reader.readline()
+    await writer.start_tls(trusting())
+    writer.write(f'b LOGIN {USER} "{SECRET}"\r\n'.encode())
+    assert b"COMPRESS=DEFLATE" in await reader.readline()
+    writer.write(b"c COMPRESS LZW\r\nd COMPRESS DEFLATE\r\n")
+    assert await reader.readline() == b"c NO [CANNOT] There is no such mechanism here\r\n"
+    assert await reader.readline() == b"d OK Compression begins\r\n"
+    packer, unpacker = zlib.compressobj(wbits=-15), zlib.decompressobj(-15)
+    packed = 0
+
+    async def until(end: bytes) -> bytes:
+        nonlocal packed
+        heard = b""
+        async with asyncio.timeout(10):
+            while not heard.endswith(end):
+                data = await reader.read(65_536)
+                assert data
+                packed += len(data)
+                heard += unpacker.decompress(data)
+        return heard
+
+    def say(data: bytes) -> None:
+        writer.write(packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH))
+
+    say(b"e SELECT INBOX\r\nf FETCH 1 BODY.PEEK[]\r\n")
+    assert large in await until(b"f OK FETCH completed\r\n")
+    assert packed < 20_000
+    say(b"g COMPRESS DEFLATE\r\nh CAPABILITY\r\n")
+    heard = await until(b"h OK CAPABILITY completed\r\n")
+    assert b"g NO [COMPRESSIONACTIVE]" in heard and b"COMPRESS=DEFLATE" not in heard
+    say(b"i APPEND INBOX {%d+}\r\n%b\r\nj IDLE\r\n" % (len(large), large))
+    await until(b"+ idling\r\n")
+    await house.mail.append("INBOX", message(2))
+    await until(b"* 3 RECENT\r\n")
+    say(f'DONE\r\nk UNAUTHENTICATE\r\nl LOGIN {USER} "{SECRET}"\r\nm NOOP\r\n'.encode())
+    heard = await until(b"m OK NOOP completed\r\n")
+    assert b"k OK" in heard and b"l OK" in heard
+    writer.write(b"\xff\xff no deflate")
+    async with asyncio.timeout(10):
+        while await reader.read(65_536):
+            pass
+    writer.close()
+    view = await house.mail.select("INBOX")
+    assert await view.raw(2) == large
+    view.close()

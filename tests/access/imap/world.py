@@ -36,6 +36,7 @@ class FakeConnection:
         self.sent: list[bytes] = []
         self.largest = 0
         self.woken = False
+        self.deflate = None
 
     def send(self, data: bytes) -> None:
         self.sent.append(data)

@@ -20,10 +20,21 @@ AFTER_LOGIN = (
     "SEARCHRES",
     "BINARY",
     "CONDSTORE",
+    "QRESYNC",
     "SPECIAL-USE",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "STATUS=SIZE",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "MULTIAPPEND",
+    "REPLACE",
+    "CATENATE",
+    "UNAUTHENTICATE",
+    "UTF8=ACCEPT",
+    "CREATE-SPECIAL-USE",
+    "METADATA",
+    "LIST-METADATA",
     "WITHIN",
     "SORT",
     "SORT=DISPLAY",
@@ -48,6 +59,10 @@ def capabilities(session: "Session") -> bytes:
     words = list(ALWAYS)
     if session.mail is not None:
         words.extend(AFTER_LOGIN)
+        # RFC 7889
+        words.append(f"APPENDLIMIT={session.settings.max_literal}")
+        if session.connection.deflate is None:
+            words.append("COMPRESS=DEFLATE")
         if session.settings.message_limit:
             words.append(f"MESSAGELIMIT={session.settings.message_limit}")
     else:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from everpost.access.imap import columns, limit, sections, sync
-from everpost.access.imap.outcome import Outcome, no, ok
+from everpost.access.imap.outcome import ClientFault, Outcome, no, ok
 from everpost.access.imap.selected import Chosen, Selected
+from everpost.access.imap.vanished import tell_vanished
 from everpost.access.imap.wire.grammar.fetch import Attribute, Binary, BinarySize, Body, Fetch, Item
+from everpost.access.imap.wire.grammar.sets import NumberSet
+from everpost.mailbox.criteria import Ranges
 from everpost.mailbox.reading import Forms
 from everpost.message.part import Part, unpack
 from everpost.message.summary import Summary
@@ -80,6 +83,9 @@ class Batch:
 async def answer(session: "Session", request: Fetch, *, uid: bool) -> Outcome:
     """Send the FETCH responses. Raises ClientFault, StoreUnavailable."""
     selected = session.need_selected()
+    if request.vanished and not (uid and session.qresync and request.changed_since is not None):
+        # RFC 7162 section 3.2.6
+        raise ClientFault("VANISHED needs UID FETCH, CHANGEDSINCE and ENABLE QRESYNC")
     chosen = selected.choose(request.messages, uid=uid)
     if request.window is not None:
         # RFC 9394 section 3.4: before CHANGEDSINCE.
@@ -94,6 +100,8 @@ async def answer(session: "Session", request: Fetch, *, uid: bool) -> Outcome:
         # RFC 7162 section 3.1.4.1
         attributes[Item.MODSEQ] = None
         chosen = _changed(selected, chosen, request.changed_since)
+        if request.vanished:
+            await tell_vanished(session, selected, request.changed_since, _known(selected, request.messages))
     if uid and not session.uid_only:
         attributes = dict.fromkeys((Item.UID, *attributes))
     plan = Plan(attributes)
@@ -123,6 +131,10 @@ async def answer(session: "Session", request: Fetch, *, uid: bool) -> Outcome:
         # (RFC 9051 section 6.4.9).
         return limit.said(session, no("Some messages are gone", b"EXPUNGEISSUED"), lowest)
     return limit.said(session, ok("FETCH completed"), lowest)
+
+
+def _known(selected: Selected, wanted: NumberSet) -> Ranges:
+    return tuple((uid, uid) for uid in selected.saved) if wanted.saved else wanted.ranges
 
 
 def _changed(selected: Selected, chosen: Chosen, modseq: int) -> Chosen:

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from everpost.access.imap.wire.grammar.search import BadCharset, TooComplex
 from everpost.access.imap.wire.names import BadName
 from everpost.core.errors import EverpostError, ProtocolError, Refused, TryLater
-from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder, OverQuota, TooLarge
+from everpost.mailbox.errors import (
+    BadFolderName,
+    FolderExists,
+    FolderGone,
+    NoFolder,
+    NoMessage,
+    OverQuota,
+    TooLarge,
+    TooManyNotes,
+    UseTaken,
+)
 
 RFCS = (5530, 9051, 9586)
 
@@ -48,9 +58,12 @@ class UidRequired(ClientFault):
 # From the special to the general; the first that fits counts.
 _CODES: tuple[tuple[type[EverpostError], bytes | None], ...] = (
     (NoFolder, b"NONEXISTENT"),
+    (NoMessage, b"EXPUNGEISSUED"),
+    (UseTaken, b"USEATTR"),
     (FolderExists, b"ALREADYEXISTS"),
     (BadFolderName, b"CANNOT"),
     (BadName, b"CANNOT"),
+    (TooManyNotes, b"METADATA TOOMANY"),
     (OverQuota, b"OVERQUOTA"),
     (TooLarge, b"TOOBIG"),
     (BadCharset, b"BADCHARSET (UTF-8 US-ASCII)"),
@@ -69,5 +82,5 @@ def refusal(error: EverpostError, *, create: bool = False) -> Outcome:
         return bad(text, b"UIDREQUIRED" if isinstance(error, UidRequired) else None)
     if create and isinstance(error, NoFolder):
         return no(text, b"TRYCREATE")
-    code = next(code for kind, code in _CODES if isinstance(error, kind))
+    code = getattr(error, "code", None) or next(code for kind, code in _CODES if isinstance(error, kind))
     return no(text, code)

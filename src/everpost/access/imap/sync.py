@@ -33,7 +33,8 @@ async def tell(session: "Session", *, expunges: bool) -> frozenset[int]:
     if changes.vanished and selected.contexts:
         # RFC 5267 section 4.3.4: before EXPUNGE, by the numbers that the client knows.
         lines.append(contexts.expunged(selected.contexts.values(), known, changes.vanished))
-    if session.uid_only and changes.vanished:
+    if (session.qresync or session.uid_only) and changes.vanished:
+        # RFC 7162 section 3.2.10.2
         lines.append(response.untagged(b"VANISHED", response.numbers(changes.vanished)))
     else:
         lines += [b"* %d EXPUNGE\r\n" % number for number in changes.expunged]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from everpost.access.imap.commands import qresync
 from everpost.access.imap.outcome import Outcome, ok
 from everpost.access.imap.wire.events import Command
 from everpost.access.imap.wire.tokens import Reader
@@ -10,7 +11,7 @@ from everpost.access.imap.wire.tokens import Reader
 if TYPE_CHECKING:
     from everpost.access.imap.session import Session
 
-RFCS = (5161, 9051, 9586)
+RFCS = (5161, 6855, 9051, 9586)
 
 
 def _rev2(session: "Session") -> bool:
@@ -22,6 +23,12 @@ def _rev2(session: "Session") -> bool:
 def _condstore(session: "Session") -> bool:
     fresh = not session.condstore
     session.enable_condstore()
+    return fresh
+
+
+def _utf8(session: "Session") -> bool:
+    fresh = not session.utf8_accept
+    session.utf8_accept = True
     return fresh
 
 
@@ -38,6 +45,8 @@ def _uid_only(session: "Session") -> bool:
 # By the name in capitals: how it is written, and what turns it on and says whether it was off before.
 EXTENSIONS: dict[str, tuple[str, Callable[["Session"], bool]]] = {
     "CONDSTORE": ("CONDSTORE", _condstore),
+    "QRESYNC": ("QRESYNC", qresync.enable),
+    "UTF8=ACCEPT": ("UTF8=ACCEPT", _utf8),
     "IMAP4REV2": ("IMAP4rev2", _rev2),
     "UIDONLY": ("UIDONLY", _uid_only),
 }

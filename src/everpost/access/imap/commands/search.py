@@ -4,12 +4,13 @@ FUZZY (RFC 6203) finds what exact matching finds: substrings without regard to c
 same relevancy.
 """
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from everpost.access.imap import contexts, limit, results
 from everpost.access.imap.contexts import Context
-from everpost.access.imap.outcome import Outcome, UidRequired, ok
+from everpost.access.imap.outcome import ClientFault, Outcome, UidRequired, ok
 from everpost.access.imap.selected import Selected
 from everpost.access.imap.wire.events import Command
 from everpost.access.imap.wire.grammar.search import Search, search
@@ -22,12 +23,17 @@ if TYPE_CHECKING:
 
     from everpost.access.imap.session import Session
 
-RFCS = (3501, 4731, 5032, 5182, 5267, 6203, 7162, 9051, 9394, 9586)
+RFCS = (3501, 4731, 5032, 5182, 5267, 6203, 6855, 7162, 9051, 9394, 9586)
+
+_CHARSET = re.compile(rb"(?:RETURN \([^)]*\) )?CHARSET ", re.IGNORECASE)
 
 
 async def run(session: "Session", command: Command) -> Outcome:
     """Find messages."""
     selected = session.need_selected()
+    if session.utf8_accept and _CHARSET.match(command.text):
+        # RFC 6855 section 3
+        raise ClientFault("with UTF8=ACCEPT, SEARCH names no charset")
     with forgetting(selected, command):
         request = search(Reader.of(command), tuple(selected.saved))
         allow(session, selected, command, request)

@@ -1,9 +1,10 @@
 """SELECT and EXAMINE (RFC 9051 sections 6.3.2 and 6.3.3)."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from everpost.access.imap import sync
+from everpost.access.imap.commands import qresync
 from everpost.access.imap.folders import attributes, list_line
 from everpost.access.imap.outcome import Outcome, ok
 from everpost.access.imap.selected import Selected
@@ -31,20 +32,29 @@ async def examine(session: "Session", command: Command) -> Outcome:
     return await _open(session, command, read_only=True)
 
 
+Tell = Callable[["Session", Selected], Awaitable[None]]
+
+
 def _condstore(session: "Session", _reader: Reader) -> None:
     session.condstore = True
 
 
-# What may stand in parentheses after the name.
-PARAMETERS: dict[str, Callable[["Session", Reader], None]] = {"CONDSTORE": _condstore}
+# What may stand in parentheses after the name; what it gives is called once the mailbox is described.
+PARAMETERS: dict[str, Callable[["Session", Reader], Tell | None]] = {
+    "CONDSTORE": _condstore,
+    "QRESYNC": qresync.parameter,
+}
 
 
 async def _open(session: "Session", command: Command, *, read_only: bool) -> Outcome:
     reader = Reader.of(command)
     name = mailbox(reader, utf8=session.utf8)
+    more: list[Tell] = []
     if reader.skip(b" "):
         for _ in reader.items(empty=False):
-            reader.choice(PARAMETERS, "a parameter that this server knows")(session, reader)
+            tell = reader.choice(PARAMETERS, "a parameter that this server knows")(session, reader)
+            if tell is not None:
+                more = [tell]
     reader.end()
     if session.unselect():
         # RFC 7162 section 3.2.11; also if the mailbox cannot be opened then (RFC 9051 section 6.3.2).
@@ -52,6 +62,8 @@ async def _open(session: "Session", command: Command, *, read_only: bool) -> Out
     selected = Selected(await session.need_mail().select(name, read_only))
     session.selected = selected
     _describe(session, selected)
+    for tell in more:
+        await tell(session, selected)
     if read_only:
         return ok("EXAMINE completed", b"READ-ONLY")
     return ok("SELECT completed", b"READ-WRITE")

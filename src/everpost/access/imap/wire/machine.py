@@ -24,7 +24,7 @@ class Limits:
     literals: int = 8 * 1024
     """The literals of one command in all."""
     message: int = 0
-    """The same for APPEND; 0 for as above."""
+    """The same for APPEND and REPLACE; 0 for as above."""
     waste: int = 1024 * 1024
     """What is passed over of one command before the connection ends."""
 
@@ -38,7 +38,8 @@ _TAIL = 24
 # A tag and a name are not longer.
 _HEAD_SIZE = 256
 
-_BULKY = ("APPEND",)
+# What brings messages.
+BULKY = ("APPEND", "REPLACE", "UID REPLACE")
 
 
 class ImapMachine:
@@ -252,7 +253,7 @@ class ImapMachine:
 
     def _literals_limit(self) -> int:
         head = _HEAD.match(self._pieces[0])
-        if self.limits.message and head and head.group(2).decode().upper() in _BULKY:
+        if self.limits.message and head and head.group(2).decode().upper() in BULKY:
             return self.limits.message
         return self.limits.literals
 

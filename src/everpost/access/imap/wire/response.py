@@ -79,6 +79,11 @@ def numbers(values: Sequence[int]) -> bytes:
     return ",".join(pieces).encode()
 
 
+def spans(ranges: Iterable[tuple[int, int]]) -> bytes:
+    """A set from ascending ranges."""
+    return b",".join(b"%d" % low if low == high else b"%d:%d" % (low, high) for low, high in ranges)
+
+
 def pairs(source: Sequence[int], target: Sequence[int]) -> tuple[bytes, bytes]:
     """Two sets whose numbers pair up in the order they are written (COPYUID, RFC 4315 section 3)."""
     order = sorted(range(len(source)), key=source.__getitem__)

@@ -102,6 +102,8 @@ class Fetch:
     messages: NumberSet
     attributes: tuple[Attribute, ...]
     changed_since: int | None = None
+    vanished: bool = False
+    """Tell which UIDs are gone since then."""
     window: Window | None = None
     """Which of the messages, by their places among them (RFC 9394 section 3.3)."""
 
@@ -136,6 +138,10 @@ def _changed_since(reader: Reader, request: Fetch) -> Fetch:
     return replace(request, changed_since=reader.number(MAX_63, "a modification sequence"))
 
 
+def _vanished(_reader: Reader, request: Fetch) -> Fetch:
+    return replace(request, vanished=True)
+
+
 def _partial_range(reader: Reader, request: Fetch) -> Fetch:
     reader.space()
     return replace(request, window=window(reader))
@@ -144,6 +150,7 @@ def _partial_range(reader: Reader, request: Fetch) -> Fetch:
 MODIFIERS: dict[str, Callable[[Reader, Fetch], Fetch]] = {
     "CHANGEDSINCE": _changed_since,
     "PARTIAL": _partial_range,
+    "VANISHED": _vanished,
 }
 
 
@@ -174,7 +181,7 @@ def _attribute(reader: Reader) -> Attribute:
 
 
 def _body(reader: Reader) -> Attribute:
-    return _section(reader, peek=False) if reader.at(b"[") else Item.BODY
+    return section(reader, peek=False) if reader.at(b"[") else Item.BODY
 
 
 def _preview(reader: Reader) -> Attribute:
@@ -186,10 +193,11 @@ def _preview(reader: Reader) -> Attribute:
 
 
 def _body_peek(reader: Reader) -> Attribute:
-    return _section(reader, peek=True)
+    return section(reader, peek=True)
 
 
-def _section(reader: Reader, *, peek: bool) -> Body:
+def section(reader: Reader, *, peek: bool) -> Body:
+    """A section in brackets, and which of its bytes."""
     start = reader.place
     reader.expect(b"[")
     path, dot, word = (group.decode() for group in reader.match(_SECTION, "a section").groups())
@@ -207,9 +215,9 @@ def _section(reader: Reader, *, peek: bool) -> Body:
         reader.space()
         fields = _fields(reader)
     reader.expect(b"]")
-    section = Section(path, kind, fields)
+    wanted = Section(path, kind, fields)
     partial = _partial(reader)
-    return Body(b"BODY[%b]%b" % (_section_label(section), _partial_label(partial)), section, partial, peek)
+    return Body(b"BODY[%b]%b" % (_section_label(wanted), _partial_label(partial)), wanted, partial, peek)
 
 
 def _fields(reader: Reader) -> tuple[bytes, ...]:

@@ -4,7 +4,7 @@ from enum import Enum
 
 from everpost.access.imap.wire.tokens import Reader
 
-RFCS = (3501, 7162, 8438, 8474, 9051)
+RFCS = (3501, 7162, 8438, 8474, 9051, 9208)
 
 
 class StatusItem(Enum):
@@ -16,6 +16,8 @@ class StatusItem(Enum):
     UIDVALIDITY = "UIDVALIDITY"
     UNSEEN = "UNSEEN"
     DELETED = "DELETED"
+    DELETED_STORAGE = "DELETED-STORAGE"
+    """Octets of messages flagged \\Deleted (RFC 9208 section 4.1.4)."""
     SIZE = "SIZE"
     HIGHESTMODSEQ = "HIGHESTMODSEQ"
     MAILBOXID = "MAILBOXID"
