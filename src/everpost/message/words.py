@@ -8,7 +8,7 @@ import re
 RFCS = (2047, 2231, 6532)
 
 _WORD = re.compile(rb"=\?([!-)+-<>@-~*]{1,60})\?([BbQq])\?([^?\x00-\x20]*)\?=")
-_BETWEEN = re.compile(rb"(\?=)[ \t\r\n]+(?==\?[!-<>@-~]{1,60}\?[BbQq]\?[^?\x00-\x20]*\?=)")
+_BETWEEN = re.compile(rb"\?=[ \t\r\n]+(?==\?[!-<>@-~]{1,60}\?[BbQq]\?[^?\x00-\x20]*\?=)")
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
 
 # Codecs of Python that no mail means; decoding Punycode takes time that grows with the square of the length.
@@ -36,7 +36,7 @@ def decode(value: bytes) -> str:
     """A raw unstructured value as people should see it. Never raises."""
     if b"=?" not in value:
         return to_unicode(value, "utf-8")
-    value = _BETWEEN.sub(rb"\1", value)
+    value = _BETWEEN.sub(b"?=", value)
     pieces: list[tuple[str, bytes]] = []
     place = 0
     for found in _WORD.finditer(value):
@@ -57,7 +57,7 @@ def decode(value: bytes) -> str:
 def _decode_word(encoding: bytes, text: bytes) -> bytes:
     if encoding in b"Bb":
         try:
-            return base64.b64decode(text + b"=" * (-len(text) % 4))
+            return binascii.a2b_base64(text + b"=" * (-len(text) % 4))
         except (binascii.Error, ValueError):
             return text
     return _HEX.sub(lambda found: bytes((int(found.group(1), 16),)), text.replace(b"_", b" "))
