@@ -12,7 +12,7 @@ from everpost.mailbox.upkeep import SETTLED_SECONDS, sign_contents
 from everpost.mailbox.view import View
 from everpost.message import words
 from everpost.message.parse import parse
-from everpost.message.signature import Signature, sign
+from everpost.message.signature import sign
 from everpost.message.text import embedded_headers, leaves, part_text
 from tests.corpus import crlf, mails
 from tests.mailbox.conftest import message
@@ -153,8 +153,7 @@ async def test_the_cache_forgets_folders_searched_long_ago(mailboxes: Mailboxes)
 
 async def test_signatures_of_removed_messages_do_not_pile_up(mailboxes: Mailboxes) -> None:
     raw = message()
-    signature = Signature.of(sign(raw, parse(raw).root))
-    assert signature is not None
+    signature = sign(raw, parse(raw).root)
     table = mailboxes.signatures.table(AccountId(1), 10)  # type: ignore[arg-type]
     table.add((number, signature) for number in range(2_021))
     assert mailboxes.signatures.table(AccountId(1), 10) is not table  # type: ignore[arg-type]
@@ -166,7 +165,7 @@ async def test_a_delivery_writes_the_signature_with_the_message(mail: AccountMai
     view = await mail.select("INBOX")
     content_id = view.record(1).content_id
     found = await read(mail.database, [content_id])
-    assert found == [(content_id, Signature.of(sign(raw, parse(raw).root)))]
+    assert [tuple(row) for row in found] == [(content_id, sign(raw, parse(raw).root))]
     table = Table()
     table.add(found)
     table.add(found)

@@ -9,13 +9,14 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from everpost.core.ids import FolderId
-from everpost.message.signature import Probe, Signature
-from everpost.store.ports import Database, Transaction
+from everpost.message.signature import Probe, parts
+from everpost.store.ports import Database, Row, Transaction
 from everpost.store.sql import signatures
 
 Answers = npt.NDArray[np.uint8]
@@ -43,72 +44,82 @@ _SPARE = 2_000
 
 
 class Matrix:
-    """Bitmaps of one size, one in a row, and whose they are."""
+    """Signatures whose bitmaps have the same sizes, one in a row, and whose they are."""
 
-    __slots__ = ("_bitmaps", "_slots", "count")
+    __slots__ = ("_rows", "_slots", "body", "count", "header", "width")
 
-    def __init__(self, width: int) -> None:
-        """Of bitmaps of `width` bytes."""
-        self._bitmaps = np.empty((0, width), np.uint8)
+    def __init__(self, header: slice, body: slice) -> None:
+        """`header` and `body` are where the bitmaps stand in a row."""
+        self.header = header
+        self.body = body
+        self.width: int = body.stop
+        self._rows = np.empty((0, self.width), np.uint8)
         self._slots = np.empty(0, np.intp)
         self.count = 0
 
     @property
     def bytes_held(self) -> int:
         """With the room kept for more."""
-        return self._bitmaps.nbytes + self._slots.nbytes
+        return self._rows.nbytes + self._slots.nbytes
 
-    def extend(self, bitmaps: Sequence[bytes], slots: Sequence[int]) -> None:
+    def extend(self, rows: Sequence[bytes], slots: Sequence[int]) -> None:
         """Add some."""
-        end = self.count + len(bitmaps)
+        end = self.count + len(rows)
         if end > len(self._slots):
             room = max(end, len(self._slots) * 3 // 2)
-            grown = np.empty((room, self._bitmaps.shape[1]), np.uint8)
-            grown[: self.count] = self._bitmaps[: self.count]
-            self._bitmaps = grown
+            grown = np.empty((room, self.width), np.uint8)
+            grown[: self.count] = self._rows[: self.count]
+            self._rows = grown
             self._slots = np.concatenate((self._slots[: self.count], np.empty(room - self.count, np.intp)))
-        self._bitmaps[self.count : end] = np.frombuffer(b"".join(bitmaps), np.uint8).reshape(len(bitmaps), -1)
+        self._rows[self.count : end] = np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1)
         self._slots[self.count : end] = slots
         self.count = end
 
-    def mark(self, probe: Probe, answers: Answers, where: int) -> None:
-        """Add `where` at the slots of those that may hold what the probe is for."""
-        answers[self._slots[: self.count][probe.among(self._bitmaps[: self.count])]] |= where
+    def mark(self, probe: Probe, answers: Answers, *, body_only: bool) -> None:
+        """Say in `answers`, by slot, where what the probe is for may be."""
+        rows, slots = self._rows[: self.count], self._slots[: self.count]
+        answers[slots[probe.among(rows[:, self.body])]] |= BODY
+        if not body_only:
+            answers[slots[probe.among(rows[:, self.header])]] |= HEADER
 
 
 class Table:
-    """Signatures of one folder, by slot."""
+    """Signatures of one folder, by slot, and what whole messages have answered since."""
 
-    __slots__ = ("_body", "_header", "_learnt", "bytes_held", "lock", "slots")
+    __slots__ = ("_learnt", "_matrices", "bytes_held", "lock", "slots")
 
     def __init__(self) -> None:
         self.lock = asyncio.Lock()
         self.slots: dict[int, int] = {}
         """Content id to slot; slots count from 0."""
         self.bytes_held = 0
-        self._header: dict[int, Matrix] = {}
-        self._body: dict[int, Matrix] = {}
+        self._matrices: dict[bytes, Matrix] = {}
         self._learnt: OrderedDict[Wanted, Answers] = OrderedDict()
 
-    def add(self, loaded: Iterable[tuple[int, Signature]]) -> None:
-        """Signatures by content id; those already there are passed over."""
-        headers: dict[int, tuple[list[bytes], list[int]]] = {}
-        bodies: dict[int, tuple[list[bytes], list[int]]] = {}
-        for content_id, signature in loaded:
-            if content_id in self.slots:
+    def add(self, loaded: Iterable[Sequence[Any]]) -> None:
+        """(content id, signature) of some; left out are those already there, and signatures of other versions."""
+        groups: dict[bytes, tuple[list[bytes], list[int]]] = {}
+        slots = self.slots
+        for content_id, data in loaded:
+            beginning = data[:3]
+            matrix = self._matrices.get(beginning) or self._matrix(beginning)
+            if matrix is None or content_id in slots or len(data) != matrix.width:
                 continue
-            slot = self.slots[content_id] = len(self.slots)
-            for bitmap, groups in ((signature.header, headers), (signature.body, bodies)):
-                bitmaps, slots = groups.setdefault(len(bitmap), ([], []))
-                bitmaps.append(bitmap)
-                slots.append(slot)
-        for groups, matrices in ((headers, self._header), (bodies, self._body)):
-            for width, (bitmaps, slots) in groups.items():
-                matrices.setdefault(width, Matrix(width)).extend(bitmaps, slots)
+            rows, places = groups.setdefault(beginning, ([], []))
+            rows.append(data)
+            places.append(len(slots))
+            slots[content_id] = len(slots)
+        for beginning, (rows, places) in groups.items():
+            self._matrices[beginning].extend(rows, places)
         # What the dictionary and the answers need for one.
-        self.bytes_held = len(self.slots) * (100 + _LEARNT) + sum(
-            matrix.bytes_held for matrices in (self._header, self._body) for matrix in matrices.values()
-        )
+        self.bytes_held = len(slots) * (100 + _LEARNT) + sum(each.bytes_held for each in self._matrices.values())
+
+    def _matrix(self, beginning: bytes) -> Matrix | None:
+        found = parts(beginning)
+        if found is None:
+            return None
+        matrix = self._matrices[beginning] = Matrix(*found)
+        return matrix
 
     def answers(self, wanted: Wanted) -> Answers:
         """By slot; one slot more for those without a slot."""
@@ -118,10 +129,8 @@ class Table:
         probe = Probe.of(text)
         if probe is not None:
             answers[:-1] = 0
-            for where, matrices in ((BODY, self._body), (HEADER, self._header)):
-                if where & anywhere:
-                    for matrix in matrices.values():
-                        matrix.mark(probe, answers, where)
+            for matrix in self._matrices.values():
+                matrix.mark(probe, answers, body_only=body_only)
         known = self._learnt.get(wanted)
         if known is not None:
             answers[: len(known)] = np.where(known == _UNKNOWN, answers[: len(known)], known)
@@ -222,12 +231,10 @@ class SignatureCache:
             held -= oldest.bytes_held
 
 
-async def read(database: Database, content_ids: Sequence[int]) -> list[tuple[int, Signature]]:
-    """The signatures of those contents that have one. Raises StoreUnavailable."""
+async def read(database: Database, content_ids: Sequence[int]) -> Sequence[Row]:
+    """(content id, signature) of those contents that have one. Raises StoreUnavailable."""
 
-    async def work(tx: Transaction) -> list[tuple[int, Signature]]:
-        rows = await signatures.of(tx, content_ids)
-        found = ((content_id, Signature.of(data)) for content_id, data in rows)
-        return [(content_id, signature) for content_id, signature in found if signature is not None]
+    async def work(tx: Transaction) -> Sequence[Row]:
+        return await signatures.of(tx, content_ids)
 
     return await database.read(work, heavy=len(content_ids) > _HEAVY)

@@ -29,6 +29,7 @@ _DENSE = 0.42
 _MIN_BITS = 7
 # 32 KiB: text with more variety than fits is a candidate more often.
 _MAX_BITS = 18
+_PREFIX = 3
 _PIECE = 256 * 1024
 _ASCII = bytes(range(128))
 _FEW_BYTES = 500
@@ -151,6 +152,17 @@ class Probe:
         return held
 
 
+def parts(data: bytes) -> tuple[slice, slice] | None:
+    """Where the bitmaps of headers and body stand in a signature, or in its first three bytes.
+
+    None if it was not made by this version.
+    """
+    if len(data) < _PREFIX or data[0] != VERSION or not (_MIN_BITS <= min(data[1:3]) <= max(data[1:3]) <= _MAX_BITS):
+        return None
+    middle = _PREFIX + (1 << data[1] >> 3)
+    return slice(_PREFIX, middle), slice(middle, middle + (1 << data[2] >> 3))
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """A stored signature taken apart."""
@@ -161,12 +173,10 @@ class Signature:
     @classmethod
     def of(cls, data: bytes) -> "Signature | None":
         """None if it was not made by this version, or is broken."""
-        if len(data) < 3 or data[0] != VERSION:
+        found = parts(data)
+        if found is None or len(data) != found[1].stop:
             return None
-        middle = 3 + (1 << data[1] >> 3)
-        if len(data) != middle + (1 << data[2] >> 3):
-            return None
-        return cls(data[3:middle], data[middle:])
+        return cls(data[found[0]], data[found[1]])
 
     def may_hold(self, wanted: bytes, *, body_only: bool) -> bool:
         """False only if the folded text is not in the message."""
