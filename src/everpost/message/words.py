@@ -4,6 +4,7 @@ import base64
 import binascii
 import codecs
 import re
+from functools import lru_cache
 
 RFCS = (2047, 2231, 6532)
 
@@ -36,22 +37,29 @@ def decode(value: bytes) -> str:
     """A raw unstructured value as people should see it. Never raises."""
     if b"=?" not in value:
         return to_unicode(value, "utf-8")
-    value = _BETWEEN.sub(b"?=", value)
-    pieces: list[tuple[str, bytes]] = []
-    place = 0
-    for found in _WORD.finditer(value):
-        if found.start() > place:
-            pieces.append(("utf-8", value[place : found.start()]))
-        charset = found.group(1).decode("ascii").partition("*")[0].lower()
-        data = _decode_word(found.group(2), found.group(3))
+    # Text, then charset, encoding and data of a word, again and again, and text.
+    split = _WORD.split(_BETWEEN.sub(b"?=", value))
+    pieces: list[str] = []
+    charset = ""
+    adjacent: list[bytes] = []
+    for at in range(0, len(split) - 1, 4):
+        text, name = split[at], _charset(split[at + 1])
         # A multi-byte character cut between two words of the same charset: common, though wrong.
-        if pieces and pieces[-1][0] == charset and place == found.start() and place:
-            pieces[-1] = (charset, pieces[-1][1] + data)
-        else:
-            pieces.append((charset, data))
-        place = found.end()
-    pieces.append(("utf-8", value[place:]))
-    return "".join(to_unicode(data, charset) for charset, data in pieces)
+        if adjacent and (text or name != charset):
+            pieces.append(to_unicode(b"".join(adjacent), charset))
+            adjacent = []
+        if text:
+            pieces.append(to_unicode(text, "utf-8"))
+        charset = name
+        adjacent.append(_decode_word(split[at + 2], split[at + 3]))
+    pieces.append(to_unicode(b"".join(adjacent), charset) if adjacent else "")
+    pieces.append(to_unicode(split[-1], "utf-8"))
+    return "".join(pieces)
+
+
+@lru_cache(maxsize=256)
+def _charset(name: bytes) -> str:
+    return name.decode("ascii").partition("*")[0].lower()
 
 
 def _decode_word(encoding: bytes, text: bytes) -> bytes:
@@ -60,6 +68,8 @@ def _decode_word(encoding: bytes, text: bytes) -> bytes:
             return binascii.a2b_base64(text + b"=" * (-len(text) % 4))
         except (binascii.Error, ValueError):
             return text
+    if b"=" not in text:
+        return text.replace(b"_", b" ")
     return _HEX.sub(lambda found: bytes((int(found.group(1), 16),)), text.replace(b"_", b" "))
 
 
