@@ -6,6 +6,7 @@ import os
 from rich.console import Console
 from rich.table import Table
 
+from bench.arrival import arrival
 from bench.delivery import ceiling, delivery, median
 from bench.imap import BODIES, MESSAGES, reading
 from bench.mail import MIX
@@ -48,6 +49,15 @@ def _reading(console: Console, workers: int, rounds: int) -> None:
     console.print(table)
 
 
+def _arrival(console: Console, workers: int) -> None:
+    table = Table(title="From the last byte of DATA to EXISTS in an idle IMAP client, one message at a time")
+    for name in ("server", "p50 ms", "p99", "max"):
+        table.add_column(name)
+    for engine in ENGINES:
+        table.add_row(engine, *(f"{value:g}" for value in arrival(engine, workers, 500).values()))
+    console.print(table)
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -60,6 +70,7 @@ def main() -> None:
         f"{os.cpu_count()} cores; CPU is user and system time of all processes of the server, database included"
     )
     _delivery(console, options.workers, options.messages, options.rounds)
+    _arrival(console, options.workers)
     _reading(console, options.workers, options.rounds)
 
 

@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Iterable
 
 from tests.chaos.ledger import Ledger, PromiseBroken, content
-from tests.chaos.wire import CutOff, Imap, Unexpected, imap, smtp
+from tests.chaos.wire import CutOff, Imap, PutOff, Unexpected, imap, smtp
 from tests.servers.node import PASSWORD, Node
 
 # A client that was cut off comes back after this long (seconds).
 AGAIN_SECONDS = 0.05
 STORES_PER_SELECT = 8
 
-_FETCH = re.compile(rb"\* \d+ FETCH \(")
+_FETCH = re.compile(rb"\* (\d+) FETCH \(")
 _UID = re.compile(rb"[ (]UID (\d+)")
 _BODY = re.compile(rb"BODY\[\] \{(\d+)\}\r\n")
 _SUBJECT = re.compile(rb"^Subject: (\S+)\r?$", re.MULTILINE)
@@ -35,9 +35,16 @@ def told(untagged: Iterable[bytes], what: bytes) -> int:
     raise Unexpected(f"no {what.decode()} in the answer to SELECT")
 
 
-def fetched(answer: Iterable[bytes]) -> list[tuple[int, bytes]]:
-    """The FETCH responses that tell a UID, by it."""
-    return [(int(uid.group(1)), one) for one in answer if _FETCH.match(one) and (uid := _UID.search(one))]
+def fetched(answer: Iterable[bytes], item: bytes) -> list[tuple[int, int, bytes]]:
+    """The FETCH responses that have an item and a UID: sequence number, UID, response.
+
+    Besides those asked for there may be others, which tell what other sessions have changed.
+    """
+    return [
+        (int(fetch.group(1)), int(uid.group(1)), one)
+        for one in answer
+        if (fetch := _FETCH.match(one)) and (uid := _UID.search(one)) and item in one
+    ]
 
 
 def subject(response: bytes) -> str:
@@ -74,11 +81,12 @@ async def deliver(
                         ledger.acknowledged[ident] = account
                         ledger.counts["acknowledged"] += 1
                     elif reply.startswith(b"4"):
-                        ledger.counts["put off"] += 1
+                        # Refused for now: it must not be there, but a commit whose outcome is unknown may be.
+                        raise PutOff(reply)
                     else:
                         raise Unexpected(reply)
-        except CutOff:
-            ledger.counts["smtp cut off"] += 1
+        except CutOff as error:
+            ledger.counts[f"smtp {'put' if isinstance(error, PutOff) else 'cut'} off"] += 1
             await asyncio.sleep(AGAIN_SECONDS)
 
 
@@ -96,30 +104,36 @@ async def flag(
                         await change(session, ledger, account, keyword, chance.choice(uids), chance)
                     ledger.counts["selects"] += 1
                     await asyncio.sleep(0)
-        except CutOff:
-            ledger.counts["imap cut off"] += 1
+        except CutOff as error:
+            ledger.counts[f"imap {'put' if isinstance(error, PutOff) else 'cut'} off"] += 1
             await asyncio.sleep(AGAIN_SECONDS)
 
 
 async def look(session: Imap, ledger: Ledger, account: str, keyword: str) -> list[int]:
     """SELECT, fetch flags of all and subjects of new ones; all of it must agree with the ledger."""
     seen = ledger.accounts[account]
-    floor = seen.floor
+    # A session sees what was so at its SELECT, and later changes when it is told of them.
+    floor, modseqs = seen.floor, dict(seen.modseqs)
     answer = await session.ask("SELECT INBOX (CONDSTORE)")
     uid_next = told(answer, b"UIDNEXT")
     seen.selected(told(answer, b"UIDVALIDITY"), uid_next, told(answer, b"HIGHESTMODSEQ"), floor)
-    modseqs = dict(seen.modseqs)
-    uids = []
-    for uid, response in fetched(await session.ask("UID FETCH 1:* (FLAGS MODSEQ)")):
-        uids.append(uid)
+    places: dict[int, int] = {}
+    for place, uid, response in fetched(await session.ask("UID FETCH 1:* (FLAGS MODSEQ)"), b"MODSEQ"):
+        if places.setdefault(place, uid) != uid:
+            raise PromiseBroken(f"message {place} was UID {places[place]} and is {uid}")
         seen.changed(uid, number(rb"MODSEQ", response), modseqs.get(uid, 0))
         ledger.check_flag(account, uid, keyword, keyword.encode() in response)
+    uids = [places[place] for place in sorted(places)]
     seen.listed(uids, uid_next, floor)
     new = [uid for uid in uids if uid not in seen.idents]
     if new:
         numbers = ",".join(map(str, new))
-        for uid, response in fetched(await session.ask(f"UID FETCH {numbers} BODY.PEEK[HEADER.FIELDS (SUBJECT)]")):
+        answer = await session.ask(f"UID FETCH {numbers} BODY.PEEK[HEADER.FIELDS (SUBJECT)]")
+        told_of = fetched(answer, b"BODY[HEADER.FIELDS")
+        for _, uid, response in told_of:
             seen.identified(uid, subject(response))
+        if {uid for _, uid, _ in told_of} != set(new):
+            raise PromiseBroken(f"of UIDs {new} only these have a header: {[uid for _, uid, _ in told_of]}")
     return uids
 
 
@@ -132,7 +146,7 @@ async def change(session: Imap, ledger: Ledger, account: str, keyword: str, uid:
     answer = await session.ask(f"UID STORE {uid} {'+' if wanted else '-'}FLAGS ({keyword})")
     ledger.stored[key] = wanted
     ledger.counts["stores"] += 1
-    modseqs = [number(rb"MODSEQ", response) for which, response in fetched(answer) if which == uid]
+    modseqs = [number(rb"MODSEQ", response) for _, which, response in fetched(answer, b"MODSEQ") if which == uid]
     if before is not None and before != wanted and max(modseqs, default=0) <= floor:
         raise PromiseBroken(f"{keyword} of UID {uid} changed, but its MODSEQ {modseqs} is not above {floor}")
     for modseq in modseqs:
@@ -144,7 +158,7 @@ async def collect(node: Node, ledger: Ledger, account: str) -> None:
     async with imap(node.port("imap"), account, PASSWORD) as session:
         await look(session, ledger, account, "$ChaosNobody")
         found = {}
-        for uid, response in fetched(await session.ask("UID FETCH 1:* BODY.PEEK[]")):
+        for _, uid, response in fetched(await session.ask("UID FETCH 1:* BODY.PEEK[]"), b"BODY[]"):
             literal = _BODY.search(response)
             assert literal is not None, response[:200]
             raw = response[literal.end() : literal.end() + int(literal.group(1))]

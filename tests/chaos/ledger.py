@@ -63,8 +63,6 @@ class Account:
         """All UIDs in the order of sequence numbers, after a SELECT that told `uid_next`."""
         if uids != sorted(set(uids)):
             raise PromiseBroken(f"UIDs do not grow with sequence numbers: {uids}")
-        if uids and uids[-1] >= uid_next:
-            raise PromiseBroken(f"UID {uids[-1]} is not below UIDNEXT {uid_next}")
         settled = {uid for uid in uids if uid < floor.listed_below}
         if settled != floor.listed:
             raise PromiseBroken(
@@ -72,7 +70,9 @@ class Account:
                 f"come late: {sorted(settled - floor.listed)}"
             )
         if uid_next > self.floor.listed_below:
-            self.floor = replace(self.floor, listed_below=uid_next, listed=frozenset(uids))
+            # Those from `uid_next` on came after that answer, and there may be more of them by now.
+            listed = frozenset(uid for uid in uids if uid < uid_next)
+            self.floor = replace(self.floor, listed_below=uid_next, listed=listed)
 
     def identified(self, uid: int, ident: str) -> None:
         """Which message a UID is; for ever."""

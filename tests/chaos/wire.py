@@ -16,6 +16,10 @@ class CutOff(Exception):
     """The connection ended or could not be made."""
 
 
+class PutOff(CutOff):
+    """The server says that it cannot do this now: come back later."""
+
+
 class Unexpected(AssertionError):
     """The server said what it must not say."""
 
@@ -71,15 +75,15 @@ class Smtp(Wire):
                 return line
 
     async def ask(self, command: bytes, code: bytes) -> None:
-        """A command that must be answered by `code`; 421 counts as being cut off."""
+        """A command that must be answered by `code`, or put off."""
         await self.send(command + b"\r\n")
         self.check(await self.reply(), code)
 
     @staticmethod
     def check(reply: bytes, code: bytes) -> None:
-        """Raises CutOff for 421, Unexpected for anything but `code`."""
-        if reply.startswith(b"421"):
-            raise CutOff
+        """Raises PutOff for a temporary refusal, Unexpected for anything else but `code`."""
+        if reply.startswith(b"4"):
+            raise PutOff(reply)
         if not reply.startswith(code):
             raise Unexpected(reply)
 
@@ -100,7 +104,7 @@ class Imap(Wire):
             whole += await self.exactly(int(literal.group(1)))
 
     async def ask(self, command: str) -> list[bytes]:
-        """The untagged responses. Raises CutOff when the server says BYE, Unexpected unless it ends with OK."""
+        """All responses. Raises CutOff when the server says BYE, PutOff, Unexpected unless it ends with OK."""
         self.number += 1
         tag = b"c%d " % self.number
         await self.send(tag + command.encode() + b"\r\n")
@@ -110,6 +114,8 @@ class Imap(Wire):
             if response.startswith(b"* BYE"):
                 raise CutOff
             if response.startswith(tag):
+                if response[len(tag) :].startswith(b"NO [UNAVAILABLE]"):
+                    raise PutOff(response)
                 if not response[len(tag) :].startswith(b"OK"):
                     raise Unexpected((command, response))
                 return [*untagged, response]

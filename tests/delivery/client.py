@@ -55,11 +55,12 @@ class Client:
         self.write(raw.replace(b"\r\n.", b"\r\n..") + b".\r\n")
         return await self.read()
 
-    async def start_tls(self) -> None:
+    async def start_tls(self, newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> None:
         assert (await self.say("STARTTLS")).startswith("220")
         context = ssl.create_default_context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+        context.maximum_version = newest
         await self._writer.start_tls(context)
 
     def close(self) -> None:

@@ -58,7 +58,9 @@ class User:
     def subjects(self, folder: str = "INBOX") -> list[str]:
         """The subjects of a folder's messages in its order."""
         with self.imap(select=folder) as client:
-            return [subject_of(raw) for raw in fetch(client, "1:*", "BODY.PEEK[HEADER]").values()]
+            # By UID, for an empty mailbox has no sequence number 1.
+            parts = ok(client.uid("FETCH", "1:*", "(BODY.PEEK[HEADER])"))
+            return [subject_of(part[1]) for part in parts if isinstance(part, tuple)]
 
     def flags(self, subject: str, folder: str = "INBOX") -> set[str]:
         """The flags of the message with this subject."""
@@ -90,11 +92,9 @@ def ok(answer: tuple[str, list]) -> list:  # type: ignore[type-arg]
 
 
 def fetch(client: imaplib.IMAP4, numbers: str, item: str) -> dict[int, bytes]:
-    """A literal item of each message by its sequence number; nothing for an empty mailbox."""
-    answer = client.fetch(numbers, f"({item})")
-    if answer[0] != "OK":
-        return {}
-    return {int(part[0].split()[0]): part[1] for part in answer[1] if isinstance(part, tuple)}
+    """A literal item of each message by its sequence number."""
+    parts = ok(client.fetch(numbers, f"({item})"))
+    return {int(part[0].split()[0]): part[1] for part in parts if isinstance(part, tuple)}
 
 
 def subject_of(raw: bytes) -> str:

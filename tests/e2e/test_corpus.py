@@ -7,6 +7,7 @@ lines longer than RFC 5321 allows are taken). What SMTP cannot carry is made up 
 import email
 import imaplib
 import poplib
+import re
 import smtplib
 import time
 from collections.abc import Iterator
@@ -90,6 +91,11 @@ def bodystructures(client: imaplib.IMAP4) -> list[bytes]:
     return found
 
 
+def peers_view(raw: bytes) -> bytes:
+    """Without the line that begins a message in an mbox file, which Python's parser takes only as the very first."""
+    return re.sub(rb"^From [^\r\n]*\r\n", b"", untraced(raw))
+
+
 def test_bodystructure_agrees_with_pythons_parser(reader: User, sent: dict[str, bytes], stored: list[bytes]) -> None:
     with reader.imap() as client:
         structures = bodystructures(client)
@@ -99,11 +105,11 @@ def test_bodystructure_agrees_with_pythons_parser(reader: User, sent: dict[str, 
         value, end = read(structure)
         assert structure[end:] == b")", (name, structure[end:])
         ours = shape(value)
-        message = email.message_from_bytes(raw)
+        message = email.message_from_bytes(peers_view(raw))
         if name not in ODD_TYPES and not any(part.defects for part in message.walk()):
             compared += 1
             assert comparable(ours) == comparable(python_shape(message)), name
-    assert compared > 250
+    assert compared > 300
 
 
 def test_parts_read_by_their_numbers_are_what_the_structure_says(reader: User, stored: list[bytes]) -> None:

@@ -81,7 +81,7 @@ def test_mutt_submits_with_an_attachment(node: Node, user: User, tmp_path: Path)
         f'set from="{user.address}"\nset envelope_from=yes\nset copy=no\nset ssl_starttls=yes\n'
         f'set smtp_url="smtp://{user.address}@localhost:{node.port("submission")}/"\n'
         f'set smtp_pass="{user.password}"\nset ssl_force_tls=yes\n'
-        f'set certificate_file="{node.certificate}"\nset ssl_usesystemcerts=no\n',
+        f'set ssl_ca_certificates_file="{node.certificate}"\n',
     )
     run(f"mutt -s '{subject}' -a picture.bin -- {user.address}", stdin=b"text by mutt\n", home=tmp_path)
     user.wait_for(subject)

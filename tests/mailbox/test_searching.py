@@ -10,6 +10,7 @@ from everpost.mailbox.criteria import (
     All,
     And,
     Before,
+    Content,
     Criterion,
     Flag,
     Header,
@@ -20,6 +21,7 @@ from everpost.mailbox.criteria import (
     On,
     Or,
     Recent,
+    Saved,
     Sequence,
     Since,
     Smaller,
@@ -80,6 +82,10 @@ CASES: list[tuple[Criterion, list[int]]] = [
     (Text("needleinattachment"), []),
     (Older(3 * 86_400), list(range(3, 12))),
     (Younger(86_400), [0, 1]),
+    (Saved(date(2026, 9, 21)), list(range(12))),
+    (Saved(date(2026, 9, 21), date(2026, 9, 21)), list(range(12))),
+    (Saved(date(2026, 9, 22)), []),
+    (Saved(date(2026, 9, 20), date(2026, 9, 20)), []),
     (Or((Flag("\\Seen"), Text("plain 2", body_only=True))), [1, 2, 3, 5, 7, 9, 11]),
     (And((Not(Text("plain 1")), Flag("\\Seen"))), [3, 5, 7, 9]),
 ]
@@ -101,6 +107,15 @@ async def test_sizes_and_modseqs(filled: AccountMail) -> None:
     before = view.highest_modseq
     await view.store([3, 4], "add", frozenset({"x"}))
     assert await view.search(ModSeqAtLeast(before + 1)) == [3, 4]
+    view.close()
+
+
+async def test_copies_have_the_same_content(filled: AccountMail) -> None:
+    view = await filled.select("INBOX")
+    content = Content(view.record(3).content_id)
+    await view.copy([3], "INBOX")
+    await view.sync(True)
+    assert await view.search(content) == [3, 13]
     view.close()
 
 

@@ -187,18 +187,22 @@ def test_workers_end_when_their_supervisor_is_killed() -> None:
     node.remove()
 
 
-def test_a_node_whose_workers_cannot_start_gives_up(tmp_path: Path) -> None:
+def serve(node: Node) -> subprocess.CompletedProcess[str]:
+    """Run `everpost serve` where it should end by itself."""
+    arguments = [str(Path(sys.executable).with_name("everpost")), "serve", "--settings", str(node.settings_file)]
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_a_node_that_cannot_start_gives_up() -> None:
     node = Node(workers=1, users=1)
     node.start()
     node.end()
+    settings = node.settings_file.read_text()
+    node.settings_file.write_text(settings.replace("[storage]", '[storage]\nblobs = "file:///proc/everpost"'))
+    ran = serve(node)
+    assert ran.returncode == 4 and "cannot be started" in ran.stderr, ran
+    node.settings_file.write_text(settings)
     (node.folder / "data" / "key.pem").write_text("no key")
-    program = str(Path(sys.executable).with_name("everpost"))
-    ran = subprocess.run(
-        [program, "serve", "--settings", str(node.settings_file)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.returncode == 4 and "cannot be started" in ran.stderr
+    ran = serve(node)
+    assert ran.returncode == 1 and "key.pem" in ran.stderr, ran
     node.remove()

@@ -16,6 +16,7 @@ import tomllib
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.servers.ports import free_base
 from tests.servers.processes import alive, children, command, cpu_seconds, end, guarded, kill_all, tree, wait_until
@@ -39,8 +40,13 @@ PORTS = {
     "managesieve": 4190,
 }
 
-# What a healthy node never logs. A killed worker is no fault of ours, so "worker.died" is allowed.
-_FAULTS = re.compile(r"session\.broken|Traceback \(most recent call last\)|Task was destroyed|never retrieved")
+# What a healthy node never writes outside of events.
+_FAULTS = re.compile(r"Traceback \(most recent call last\)|Task was destroyed|never retrieved|Fatal Python error")
+
+
+def _is_fault(event: dict[str, Any]) -> bool:
+    """Whether an event tells of a fault of ours. A worker that was killed is none."""
+    return "exception" in event or (event["level"] == "error" and event["event"].endswith(".broken"))
 
 
 class Node:
@@ -172,15 +178,33 @@ class Node:
         """The process ids of the workers."""
         return [pid for pid in children(self.pid) if "resource_tracker" not in command(pid)]
 
-    def kill_worker(self, chance: random.Random) -> int:
-        """SIGKILL to one worker; its process id."""
-        pid = chance.choice(self.workers())
-        kill_all([pid])
-        return pid
+    def kill_worker(self, chance: random.Random) -> bool:
+        """SIGKILL to a random worker; False if there is none."""
+        workers = self.workers()
+        if workers:
+            kill_all([chance.choice(workers)])
+        return bool(workers)
+
+    def serving(self) -> int:
+        """How many workers listen on the SMTP port."""
+        place = f" 0100007F:{self.port('smtp'):04X} 00000000:0000 0A "
+        return Path("/proc/net/tcp").read_text().count(place)
 
     def family(self) -> list[int]:
         """All processes of the node."""
         return tree(self.pid)
+
+    def command(self, *arguments: str) -> Any:
+        """Run a command of `everpost` against this node; what it prints as JSON."""
+        program = str(Path(sys.executable).with_name("everpost"))
+        ran = subprocess.run(
+            [program, *arguments, "--settings", str(self.settings_file), "--json"],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert ran.returncode == 0, (arguments, ran.returncode, ran.stdout, ran.stderr)
+        return json.loads(ran.stdout)
 
     def cpu_seconds(self) -> float:
         """What all its processes have used so far."""
@@ -208,13 +232,21 @@ class Node:
         return took
 
     def faults(self) -> list[str]:
-        """Log lines that a healthy node does not write, each with what follows it."""
-        found = []
+        """What a healthy node does not log, each with its traceback, the same one once."""
+        found: dict[str, str] = {}
         lines = self.log.splitlines()
         for number, line in enumerate(lines):
-            if _FAULTS.search(line) and not any(re.search(pattern, line) for pattern in self.tolerated):
-                found.append("\n".join(lines[number : number + 30]))
-        return found
+            if any(re.search(pattern, line) for pattern in self.tolerated):
+                continue
+            if line.startswith("{") and line.endswith("}"):
+                event = json.loads(line)
+                if _is_fault(event):
+                    trace = event.pop("exception", "")
+                    found.setdefault(trace or line, f"{event}\n{trace}")
+            elif _FAULTS.search(line):
+                text = "\n".join(lines[max(0, number - 1) : number + 40])
+                found.setdefault(text, text)
+        return list(found.values())
 
     def remove(self) -> None:
         """End it anyhow and take its folder away."""

@@ -50,7 +50,7 @@ class Zones:
         self._authenticated: set[str] = set()
         self.follow = True
         """Answer with the target's records after a CNAME, as recursive servers do."""
-        self.negative_ttl = 60
+        self.negative_ttl: int | None = 60
         """Of the SOA record that comes with "there is none"; None leaves the SOA away."""
         self.asked: list[Question] = []
         """All questions that came in."""
@@ -158,8 +158,8 @@ class Zones:
             if not self.follow:
                 return
         if self.negative_ttl is not None:
-            zone = ".".join(name.split(".")[-2:]) + "."
-            values = f"ns.{zone} root.{zone} 1 3600 600 86400 {self.negative_ttl}"
+            zone = ".".join(name.split(".")[-2:]).removesuffix(".") + "."
+            values = f"ns.fake.test. root.fake.test. 1 3600 600 86400 {self.negative_ttl}"
             reply.authority.append(dns.rrset.from_text(zone, 3600, "IN", "SOA", values))
 
     def _owner(self, name: str) -> str | None:

@@ -26,7 +26,7 @@ def ask(world: World) -> Callable[..., dns.resolver.Answer]:
     resolver = dns.resolver.Resolver(configure=False)
     resolver.nameservers = [world.dns.host]
     resolver.port = world.dns.port
-    resolver.lifetime = resolver.timeout = 1.0
+    resolver.lifetime = resolver.timeout = 0.4
     resolver.use_edns(0, 0, 1232)
     return resolver.resolve
 

@@ -3,25 +3,28 @@
 import asyncio
 import random
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from everpost.core.clock import Clock, milliseconds
 from everpost.core.ids import AccountId, FolderId, ModSeq, trace_id
+from everpost.mailbox import annotating, appending, names
 from everpost.mailbox import flags as flag_names
 from everpost.mailbox import folders as folder_changes
-from everpost.mailbox import names
+from everpost.mailbox.appending import NewMessage, Replaced
 from everpost.mailbox.content import Contents
 from everpost.mailbox.deliver import place_content
 from everpost.mailbox.errors import NoFolder
 from everpost.mailbox.index import FolderIndex
 from everpost.mailbox.narrowing import SignatureCache
 from everpost.mailbox.reading import RawCache
-from everpost.mailbox.values import Appended, Folder, Usage
+from everpost.mailbox.values import Appended, AppendedMany, Folder, Usage
 from everpost.mailbox.view import View
 from everpost.message.digest import digest
 from everpost.store.feed import Feed
 from everpost.store.ports import Database, Transaction
-from everpost.store.sql import counters, folders
+from everpost.store.sql import counters, folders, messages
+from everpost.store.sql.messages import DELETED
 
 # Indexes that no session uses are kept for the next one, up to so many folders and messages.
 KEPT_FOLDERS = 1_000
@@ -224,6 +227,35 @@ class AccountMail:
         )
         self.publish(ModSeq(placed.modseq))
         return Appended(folder.uid_validity, placed.uid)
+
+    async def append_many(
+        self, name: str, new: Sequence[NewMessage], replacing: Replaced | None = None
+    ) -> AppendedMany:
+        """Store messages in a folder, all or none, and remove the one they replace.
+
+        Raises NoFolder, OverQuota, NoMessage if there is nothing to replace any more, StoreUnavailable.
+        """
+        return await appending.append_many(self, names.normal(name), new, replacing)
+
+    async def deleted_bytes(self, among: Sequence[Folder]) -> dict[int, int]:
+        """By folder id, the bytes of messages flagged \\Deleted; 0 is left out."""
+
+        async def work(tx: Transaction) -> dict[int, int]:
+            return await messages.flagged_size(tx, [folder.folder_id for folder in among if folder.deleted], DELETED)
+
+        return await self.database.read(work)
+
+    async def annotations(self, name: str) -> dict[str, bytes]:
+        """What is noted about a folder, or ("") the account. Raises NoFolder, BadFolderName."""
+        return await annotating.read(self, names.normal(name) if name else "")
+
+    async def all_annotations(self) -> dict[int, dict[str, bytes]]:
+        """What is noted about every folder, by its id."""
+        return await annotating.read_all(self)
+
+    async def annotate(self, name: str, values: Mapping[str, bytes | None]) -> None:
+        """Note values, all or none; None removes. Raises NoFolder, BadFolderName, TooManyNotes."""
+        await annotating.change(self, names.normal(name) if name else "", values)
 
     async def select(self, name: str, read_only: bool = False) -> View:
         """Open a folder for a session. Raises NoFolder, StoreUnavailable."""

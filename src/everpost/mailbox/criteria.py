@@ -137,6 +137,21 @@ class Younger:
     seconds: int
 
 
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Put into its folder on the day `since` or later and, if given, not after the day `last` (RFC 8514)."""
+
+    since: date
+    last: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """With this content; copies of a message have the same."""
+
+    content_id: int
+
+
 Criterion = (
     All
     | And
@@ -156,6 +171,8 @@ Criterion = (
     | ModSeqAtLeast
     | Older
     | Younger
+    | Saved
+    | Content
 )
 
 

@@ -148,6 +148,11 @@ def ask(node: Criterion, each: Known, question: Question) -> bool | None:
             return row.internal_at <= question.now_ms - seconds * 1000
         case criteria.Younger(seconds):
             return row.internal_at >= question.now_ms - seconds * 1000
+        case criteria.Saved(since, last):
+            saved = datetime.fromtimestamp(row.saved_at / 1000, UTC).date()
+            return saved >= since and (last is None or saved <= last)
+        case criteria.Content(content_id):
+            return row.content_id == content_id
         case criteria.Header(name, text):
             return _has_header(each, name, text)
         case criteria.Text(text, body_only):

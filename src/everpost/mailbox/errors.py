@@ -9,8 +9,18 @@ class NoFolder(Refused):
     default_status = "5.1.1"
 
 
+class NoMessage(Refused):
+    """The message is not there any more."""
+
+
 class FolderExists(Refused):
     """The name is taken."""
+
+
+class UseTaken(FolderExists):
+    """Another folder has this use."""
+
+    default_status = "5.3.0"
 
 
 class BadFolderName(Refused):
@@ -27,6 +37,10 @@ class TooLarge(Refused):
     """One message is larger than allowed."""
 
     default_status = "5.3.4"
+
+
+class TooManyNotes(Refused):
+    """The account has as many annotations as it may have."""
 
 
 class FolderGone(TryLater):

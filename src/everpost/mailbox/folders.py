@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 from everpost.core.ids import AccountId, ModSeq
 from everpost.mailbox import names
-from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder
+from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder, UseTaken
 from everpost.mailbox.values import Folder
 from everpost.store.ports import Transaction
-from everpost.store.sql import contents, counters, folders, messages
+from everpost.store.sql import annotations, contents, counters, folders, messages
 from everpost.store.sql.folders import FolderRow
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ async def create(mail: "AccountMail", name: str, role: str | None) -> None:
         if name in there:
             raise FolderExists("the folder exists already")
         if role is not None and any(row.role == role for row in there.values()):
-            raise FolderExists("another folder has this use", status="5.3.0")
+            raise UseTaken("another folder has this use")
         await _make(tx, mail, set(there), name, role, modseq, now)
 
     await mail.database.write(work)
@@ -111,6 +111,7 @@ async def delete_all(mail: "AccountMail") -> None:
 
     async def finish(tx: Transaction) -> None:
         await tx.execute("DELETE FROM subscription WHERE account_id = $1", mail.account_id)
+        await annotations.forget(tx, mail.account_id)
         await counters.delete(tx, mail.account_id)
 
     for folder in await mail.database.read(names_left):

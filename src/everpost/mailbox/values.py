@@ -42,6 +42,14 @@ class Appended:
 
 
 @dataclass(frozen=True, slots=True)
+class AppendedMany:
+    """Where messages appended together went, in their order."""
+
+    uid_validity: int
+    uids: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A message in a folder."""
 

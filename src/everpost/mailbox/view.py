@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from everpost.mailbox import flags as flag_names
 from everpost.mailbox import reading, searching, writing
-from everpost.mailbox.criteria import Criterion
+from everpost.mailbox import vanished as vanishing
+from everpost.mailbox.criteria import Criterion, Ranges
 from everpost.mailbox.errors import FolderGone
 from everpost.mailbox.index import FolderIndex, position
 from everpost.mailbox.reading import Forms
@@ -198,6 +199,10 @@ class View:
     async def remove(self, uids: Sequence[int]) -> list[int]:
         """Remove these messages whatever their flags; the UIDs removed."""
         return await writing.expunge(self.mail, self.index.folder_id, uids, flagged_only=False)
+
+    async def vanished(self, since: int, known: Ranges | None) -> list[tuple[int, int]]:
+        """Ranges of UIDs among `known` (None: all) that were removed after modseq `since`; see `mailbox.vanished`."""
+        return await vanishing.vanished(self, since, known)
 
     async def forms(self, uids: Sequence[int]) -> dict[int, Forms]:
         """Envelope, body structure and part offsets of each message that is still stored."""

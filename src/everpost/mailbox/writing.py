@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from everpost.mailbox.account import AccountMail
 
 
-async def _lock(tx: Transaction, mail: "AccountMail") -> ModSeq:
+async def lock(tx: Transaction, mail: "AccountMail") -> ModSeq:
     modseq = await counters.lock(tx, mail.account_id)
     if modseq is None:
         raise FolderGone("the account is gone")
@@ -26,7 +26,7 @@ async def _lock(tx: Transaction, mail: "AccountMail") -> ModSeq:
     return modseq
 
 
-def _totals(rows: Sequence[MessageRow]) -> dict[str, int]:
+def totals(rows: Sequence[MessageRow]) -> dict[str, int]:
     """What these messages add to a folder's totals."""
     return {
         "messages": len(rows),
@@ -47,7 +47,7 @@ async def store_flags(
     """See View.store; returns the UIDs refused because of `unchanged_since`."""
 
     async def work(tx: Transaction) -> list[int]:
-        modseq = await _lock(tx, mail)
+        modseq = await lock(tx, mail)
         rows = await messages.some(tx, folder_id, uids)
         modified = []
         groups: dict[tuple[int, str], list[int]] = {}
@@ -87,11 +87,11 @@ async def _place(
         raise NoFolder("no such folder")
     new = [row._replace(uid=first + place, modseq=modseq, saved_at=saved_at) for place, row in enumerate(rows)]
     await messages.insert_many(tx, target.folder_id, new)
-    await folders.count(tx, target.folder_id, modseq, **_totals(rows))
+    await folders.count(tx, target.folder_id, modseq, **totals(rows))
     return [row.uid for row in new]
 
 
-def _references(rows: Sequence[MessageRow]) -> list[tuple[ContentId, int]]:
+def references(rows: Sequence[MessageRow]) -> list[tuple[ContentId, int]]:
     return [(ContentId(content), number) for content, number in Counter(row.content_id for row in rows).items()]
 
 
@@ -100,7 +100,7 @@ async def copy(mail: "AccountMail", folder_id: FolderId, uids: Sequence[int], na
     saved_at = milliseconds(mail.clock.now())
 
     async def work(tx: Transaction) -> Copied:
-        modseq = await _lock(tx, mail)
+        modseq = await lock(tx, mail)
         target = await _target(tx, mail, name)
         rows = await messages.some(tx, folder_id, uids)
         if not rows:
@@ -110,7 +110,7 @@ async def copy(mail: "AccountMail", folder_id: FolderId, uids: Sequence[int], na
         if mail.quota and usage is not None and usage.bytes + size > mail.quota:
             raise OverQuota("the mailbox is full")
         new = await _place(tx, target, rows, modseq, saved_at)
-        await contents.add_refs(tx, _references(rows))
+        await contents.add_refs(tx, references(rows))
         await counters.add(tx, mail.account_id, size, len(rows))
         return Copied(target.uid_validity, [row.uid for row in rows], new)
 
@@ -122,14 +122,14 @@ async def move(mail: "AccountMail", folder_id: FolderId, uids: Sequence[int], na
     saved_at = milliseconds(mail.clock.now())
 
     async def work(tx: Transaction) -> Copied:
-        modseq = await _lock(tx, mail)
+        modseq = await lock(tx, mail)
         target = await _target(tx, mail, name)
         rows = await messages.some(tx, folder_id, uids)
         if not rows:
             return Copied(target.uid_validity, [], [])
         source = [row.uid for row in rows]
         await messages.remove(tx, folder_id, source, modseq, saved_at)
-        await folders.count(tx, folder_id, modseq, **{key: -value for key, value in _totals(rows).items()})
+        await folders.count(tx, folder_id, modseq, **{key: -value for key, value in totals(rows).items()})
         new = await _place(tx, target, rows, modseq, saved_at)
         return Copied(target.uid_validity, source, new)
 
@@ -145,7 +145,7 @@ async def expunge(
 
     async def work(tx: Transaction) -> list[int]:
         freed.clear()
-        modseq = await _lock(tx, mail)
+        modseq = await lock(tx, mail)
         if uids is None:
             rows = [MessageRow._make(row) for row in await messages.flagged(tx, folder_id, DELETED)]
         else:
@@ -155,11 +155,11 @@ async def expunge(
         if not rows:
             return []
         gone = [row.uid for row in rows]
-        totals = {key: -value for key, value in _totals(rows).items()}
+        less = {key: -value for key, value in totals(rows).items()}
         await messages.remove(tx, folder_id, gone, modseq, now)
-        await folders.count(tx, folder_id, modseq, **totals)
-        await counters.add(tx, mail.account_id, totals["size"], totals["messages"])
-        freed.extend(await contents.drop_refs(tx, _references(rows)))
+        await folders.count(tx, folder_id, modseq, **less)
+        await counters.add(tx, mail.account_id, less["size"], less["messages"])
+        freed.extend(await contents.drop_refs(tx, references(rows)))
         return gone
 
     gone = await mail.database.write(work)

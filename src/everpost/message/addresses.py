@@ -1,18 +1,34 @@
-"""Address lists in header fields, read with tolerance."""
+"""Address lists in header fields, read with tolerance and in time linear in their length."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import msgspec
 
 RFCS = (5322, 6532)
 
-# The most addresses one field is read for.
+# The most addresses one field is read for, and the longest value (characters) that is looked at.
 MAX_ADDRESSES = 5_000
+MAX_VALUE = 256 * 1024
 
-_ATOM = r"[^\s\"(),:;<>@\[\]\\]+"
-_PLAIN = re.compile(rf"\s*({_ATOM})@({_ATOM})\s*")
-_NAMED = re.compile(rf"\s*(?:\"([^\"\\]*)\"|([^\"(),:;<>@\[\]\\]*?))\s*<\s*({_ATOM})@({_ATOM})\s*>\s*")
-_TOKEN = re.compile(r"\s+|\"((?:[^\"\\]|\\.)*)\"?|\(|[<>@,;:]|\[[^\]]*\]?|[^\s\"(<>@,;:\[]+", re.DOTALL)
+# All quantifiers are possessive: nothing here may go back over what it has read.
+_ATOM = r"[^ \t\r\n\"(),:;<>@\[\]\\]++"
+_PLAIN = re.compile(rf"[ \t]*+({_ATOM})@({_ATOM})[ \t]*+")
+_NAMED = re.compile(rf"[ \t]*+(?:\"([^\"\\]*+)\"[ \t]*+|([^\"(),:;<>@\[\]\\]*+))<({_ATOM})@({_ATOM})>[ \t]*+")
+_NOT_SIMPLE = re.compile(r"[\"(:;\[\\]")
+
+_TOKEN = re.compile(
+    r"(?P<space>[ \t\r\n]++)"
+    r"|\"(?P<quoted>(?:[^\"\\]++|\\.)*+)(?P<closed>\")?+"
+    r"|(?P<literal>\[[^\[\]<>,;\"]*+\])"
+    r"|(?P<special>[(<>@,;:])"
+    r"|(?P<word>\[|[^ \t\r\n\"(<>@,;:\[]++)",
+    re.DOTALL,
+)
+_IN_COMMENT = re.compile(r"\\.|[()]", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_BLANKS = re.compile(r"[ \t\r\n]++")
 
 
 class Mailbox(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=0):
@@ -40,27 +56,28 @@ def to_text(value: bytes) -> str:
 
 def parse_list(value: bytes | str) -> list[Mailbox | Group]:
     """The addresses of a field's value. Never raises; what cannot be read is left out or kept as a local part."""
-    text = to_text(value) if isinstance(value, bytes) else value
-    if not any(char in text for char in '"(:;[\\'):
+    text = to_text(value[:MAX_VALUE]) if isinstance(value, bytes) else value[:MAX_VALUE]
+    found = _NAMED.fullmatch(text)
+    if found:
+        return [_named(found)]
+    if not _NOT_SIMPLE.search(text):
         simple = _split(text)
         if simple is not None:
             return simple
-    else:
-        found = _NAMED.fullmatch(text)
-        if found:
-            return [_named(found)]
-    return _Parser(text).run()
+    return _Reader().read(text)
 
 
 def _named(found: re.Match[str]) -> Mailbox:
     quoted, plain, local, domain = found.groups()
-    return Mailbox((quoted if quoted is not None else plain) or None, local, domain)
+    if quoted is None:
+        quoted = _BLANKS.sub(" ", plain).strip()
+    return Mailbox(quoted or None, local, domain)
 
 
 def _split(text: str) -> list[Mailbox | Group] | None:
     """The quick way for lists without quotes, comments and groups; None if it is not that simple."""
     result: list[Mailbox | Group] = []
-    for piece in text.split(",", MAX_ADDRESSES):
+    for piece in text.split(",", MAX_ADDRESSES)[:MAX_ADDRESSES]:
         found = _PLAIN.fullmatch(piece)
         if found:
             result.append(Mailbox(None, found.group(1), found.group(2)))
@@ -73,115 +90,159 @@ def _split(text: str) -> list[Mailbox | Group] | None:
     return result
 
 
-class _Parser:
-    """The slow way: tokens to mailboxes and groups."""
-
-    def __init__(self, text: str) -> None:
-        self._tokens = list(self._tokenize(text))
-        self._place = 0
-
-    @staticmethod
-    def _tokenize(text: str) -> list[tuple[str, str]]:
-        """(kind, text): kind is the character itself, or `word`, `quoted`, `literal`, `comment`, `space`."""
-        tokens: list[tuple[str, str]] = []
-        place = 0
-        while place < len(text) and len(tokens) < MAX_ADDRESSES * 8:
-            found = _TOKEN.match(text, place)
-            if found is None:
-                place += 1
-                continue
-            piece = found.group()
-            place = found.end()
-            if piece == "(":
-                comment, place = _comment(text, place)
-                tokens.append(("comment", comment))
-            elif piece[0] == '"':
-                tokens.append(("quoted", re.sub(r"\\(.)", r"\1", found.group(1) or "", flags=re.DOTALL)))
-            elif piece[0] == "[":
-                tokens.append(("literal", piece))
-            elif piece in "<>@,;:":
-                tokens.append((piece, piece))
-            elif piece.isspace():
-                tokens.append(("space", " "))
-            else:
-                tokens.append(("word", piece))
-        return tokens
-
-    def run(self) -> list[Mailbox | Group]:
-        result: list[Mailbox | Group] = []
-        members: list[Mailbox] | None = None
-        group = ""
-        phrase: list[tuple[str, str]] = []
-        for token in [*self._tokens, (",", ",")]:
-            kind = token[0]
-            inside = any(each[0] == "<" for each in phrase) and not any(each[0] == ">" for each in phrase)
-            if kind == ":" and not inside and members is None and not any(each[0] == "@" for each in phrase):
-                group, members, phrase = _phrase(phrase), [], []
-            elif kind == ";" or (kind == "," and not inside):
-                mailbox = _mailbox(phrase)
-                phrase = []
-                if mailbox is not None:
-                    (result if members is None else members).append(mailbox)
-                if kind == ";" and members is not None:
-                    result.append(Group(group, tuple(members)))
-                    members = None
-            else:
-                phrase.append(token)
-                if len(phrase) > 2000:
-                    phrase = []
-        if phrase:
-            mailbox = _mailbox(phrase)
-            if mailbox is not None:
-                (result if members is None else members).append(mailbox)
-        if members is not None:
-            result.append(Group(group, tuple(members)))
-        return result[:MAX_ADDRESSES]
-
-
-def _comment(text: str, place: int) -> tuple[str, int]:
-    """A comment's content, nested ones included, from after its `(`; and where it ends."""
-    depth = 1
-    start = place
+def _tokens(text: str) -> Iterator[tuple[str, str]]:
+    """(kind, text): kind is `space`, `quoted`, `literal`, `word`, `comment`, or the special character itself."""
+    place = 0
     while place < len(text):
-        char = text[place]
-        if char == "\\":
+        found = _TOKEN.match(text, place)
+        if found is None:
             place += 1
-        elif char == "(":
+            continue
+        kind, piece, place = found.lastgroup or "", found.group(), found.end()
+        if kind in {"quoted", "closed"}:
+            if found.group("closed") is None:
+                # Never closed. It is read again without any quotes, once, so that the work stays linear.
+                text, place = text[found.start() + 1 :].replace('"', " "), 0
+                continue
+            yield "quoted", _ESCAPED.sub(r"\1", found.group("quoted"))
+        elif piece == "(":
+            end = _comment_end(text, place)
+            if end < 0:
+                text, place = text[place:].replace("(", " "), 0
+                continue
+            yield "comment", text[place : end - 1]
+            place = end
+        else:
+            yield piece if kind == "special" else kind, piece
+
+
+def _comment_end(text: str, place: int) -> int:
+    """Where a comment ends that began before `place`, nested ones included; -1 if it is never closed."""
+    depth = 1
+    for found in _IN_COMMENT.finditer(text, place):
+        if found.group() == "(":
             depth += 1
-        elif char == ")":
+        elif found.group() == ")":
             depth -= 1
             if not depth:
-                return text[start:place], place + 1
-        place += 1
-    return text[start:], place
+                return found.end()
+    return -1
+
+
+@dataclass(slots=True)
+class _Reader:
+    """The slow way: one pass over the tokens, a constant amount of work for each."""
+
+    done: list[Mailbox | Group] = field(default_factory=list)
+    count: int = 0
+    group: str = ""
+    members: list[Mailbox] | None = None
+    outside: list[tuple[str, str]] = field(default_factory=list)
+    """Tokens of the current entry before its `<`: a name, or a bare address."""
+    inside: list[tuple[str, str]] | None = None
+    """Tokens after `<`."""
+    closed: bool = False
+    """Whether its `>` was met."""
+    after: list[tuple[str, str]] = field(default_factory=list)
+    """Tokens after `>`: a name in the wrong place, or the next entry's where a comma is missing."""
+    at: bool = False
+    """Whether `outside` holds an @."""
+    comment: str = ""
+
+    def read(self, text: str) -> list[Mailbox | Group]:
+        for kind, piece in _tokens(text):
+            self._take(kind, piece)
+            if self.count >= MAX_ADDRESSES:
+                break
+        self._end_entry()
+        self._end_group()
+        return self.done
+
+    def _take(self, kind: str, piece: str) -> None:
+        angle = self.inside is not None and not self.closed
+        match kind:
+            case "comment":
+                self.comment = piece
+            case ",":
+                # RFC 5322 section 4.4: in an obsolete route commas stand between the hosts.
+                if not (angle and self.inside and self.inside[0][0] == "@"):
+                    self._end_entry()
+            case ";":
+                self._end_entry()
+                self._end_group()
+            case ":" if angle and self.inside and self.inside[0][0] == "@":
+                self.inside = []
+            case ":" if self.inside is None and self.members is None and not self.at:
+                self.group, self.members, self.outside = _phrase(self.outside), [], []
+                self.comment = ""
+            case "<":
+                if self.inside and self.closed:
+                    after, self.after = self.after, []
+                    self._end_entry()
+                    self.outside = after
+                self.inside, self.closed = [], False
+            case ">":
+                self.closed = self.inside is not None
+            case _ if angle:
+                assert self.inside is not None
+                self.inside.append((kind, piece))
+            case _ if self.closed:
+                self.after.append((kind, piece))
+            case _:
+                self.outside.append((kind, piece))
+                self.at = self.at or kind == "@"
+
+    def _end_entry(self) -> None:
+        mailbox = _mailbox(self.outside, self.inside, _phrase(self.after) or self.comment.strip())
+        if mailbox is not None:
+            self.count += 1
+            (self.done if self.members is None else self.members).append(mailbox)
+        self.outside, self.inside, self.after = [], None, []
+        self.closed, self.at, self.comment = False, False, ""
+
+    def _end_group(self) -> None:
+        if self.members is not None:
+            self.count += 1
+            self.done.append(Group(self.group, tuple(self.members)))
+            self.members = None
 
 
 def _phrase(tokens: list[tuple[str, str]]) -> str:
-    text = "".join(text for kind, text in tokens if kind != "comment")
-    return re.sub(r"\s+", " ", text).strip()
+    """A display name: words with one space between them, quoted ones as they are."""
+    return "".join(" " if kind == "space" else piece for kind, piece in tokens).strip(" ")
 
 
-def _mailbox(tokens: list[tuple[str, str]]) -> Mailbox | None:
-    """One mailbox from the tokens between two commas."""
-    kinds = [kind for kind, _ in tokens]
-    if "<" in kinds:
-        open_at = len(kinds) - 1 - kinds[::-1].index("<")
-        close_at = kinds.index(">", open_at) if ">" in kinds[open_at:] else len(kinds)
-        name = _phrase(tokens[:open_at])
-        inside = tokens[open_at + 1 : close_at]
-        # RFC 5322 section 4.4: an obsolete route before the address.
-        if inside and inside[0][0] == "@" and any(kind == ":" for kind, _ in inside):
-            inside = inside[[kind for kind, _ in inside].index(":") + 1 :]
-    else:
-        comments = [text for kind, text in tokens if kind == "comment"]
-        name = comments[-1].strip() if comments else ""
-        inside = tokens
-    inside = [token for token in inside if token[0] not in {"comment", "space"}]
-    if not inside:
-        return Mailbox(name, "", None) if name and "<" in kinds else None
-    at = max((place for place, (kind, _) in enumerate(inside) if kind == "@"), default=-1)
+def _mailbox(outside: list[tuple[str, str]], inside: list[tuple[str, str]] | None, aside: str) -> Mailbox | None:
+    """The entry's mailbox; `aside` is a comment or what stands after the address: a name if there is no other."""
+    if inside is not None:
+        name = _phrase(outside) or aside or None
+        _, local, domain = _address(inside)
+        if not local and domain is None:
+            return Mailbox(name, "", None) if name else None
+        return Mailbox(name, local, domain)
+    before, local, domain = _address(outside)
+    if not local and domain is None:
+        return None
+    return Mailbox(before or aside or None, local, domain)
+
+
+def _address(tokens: list[tuple[str, str]]) -> tuple[str, str, str | None]:
+    """(words before, local part, domain), parted at the last @."""
+    at = next((place for place in range(len(tokens) - 1, -1, -1) if tokens[place][0] == "@"), -1)
     if at < 0:
-        return Mailbox(name or None, "".join(text for _, text in inside), None)
-    local = "".join(text for _, text in inside[:at])
-    domain = "".join(text for _, text in inside[at + 1 :])
-    return Mailbox(name or None, local, domain or None)
+        return "", _phrase(tokens), None
+    domain = "".join(piece for kind, piece in tokens[at + 1 :] if kind != "space")
+    # The local part goes back to a space that has no dot beside it (RFC 5322 section 4.4 allows those that have).
+    start = end = at
+    while end and tokens[end - 1][0] == "space":
+        end -= 1
+    start = end
+    while start:
+        if tokens[start - 1][0] == "space":
+            dotted = start < end and tokens[start][1].startswith(".")
+            dotted = dotted or (start > 1 and tokens[start - 2][0] == "word" and tokens[start - 2][1].endswith("."))
+            if not dotted:
+                break
+        start -= 1
+    local = "".join(piece for kind, piece in tokens[start:end] if kind != "space")
+    return _phrase(tokens[:start]), local, domain or None

@@ -2,11 +2,15 @@
 
 import base64
 import re
+import textwrap
 from collections.abc import Sequence
 
 from everpost.message.words import encode
 
 RFCS = (2045, 2046, 5322)
+
+# Characters; as UTF-8 still fewer bytes than a line may have.
+_LONG = 200
 
 _NAME = re.compile(r"[!-9;-~]+")
 
@@ -17,10 +21,15 @@ def field(name: str, value: str) -> bytes:
     return f"{name}: {encode(value)}\r\n".encode()
 
 
-def raw_field(name: str, value: str) -> bytes:
-    """One header field whose value goes as UTF-8 (RFC 6532), line breaks as spaces."""
+def raw_field(name: str, value: str, charset: str = "utf-8") -> bytes:
+    """One header field whose value goes as it is, line breaks as spaces, folded where it is long (RFC 5322
+    section 2.1.1). What `charset` (UTF-8 by RFC 6532, or ASCII) cannot say becomes a question mark.
+    """
     assert _NAME.fullmatch(name)
-    return f"{name}: {_one_line(value)}\r\n".encode("utf-8", "replace")
+    text = _one_line(value)
+    if len(text) > _LONG:
+        text = "\r\n ".join(textwrap.wrap(text, _LONG))
+    return f"{name}: {text}\r\n".encode(charset, "replace")
 
 
 def _one_line(text: str) -> str:
@@ -46,6 +55,9 @@ def multipart(subtype: str, boundary: str, parts: Sequence[bytes], parameters: s
     `boundary` must occur in none of the parts; `parameters` begin with a semicolon.
     """
     mark = b"--" + boundary.encode()
-    head = f'Content-Type: multipart/{subtype}; boundary="{boundary}"{parameters}\r\n\r\n'.encode()
+    head = f'Content-Type: multipart/{subtype}; boundary="{boundary}"{parameters}\r\n'
+    if not all(map(bytes.isascii, parts)):
+        # RFC 2045 section 6.4: what holds 8-bit parts says so itself.
+        head += "Content-Transfer-Encoding: 8bit\r\n"
     body = b"".join(mark + b"\r\n" + part + (b"" if part.endswith(b"\r\n") else b"\r\n") for part in parts)
-    return head + body + mark + b"--\r\n"
+    return head.encode() + b"\r\n" + body + mark + b"--\r\n"

@@ -81,7 +81,8 @@ def compose(report: Report, original: bytes, *, full: bool, message_id: str, bou
     """
     utf8 = any(not text.isascii() for about in report.recipients for text in (about.recipient, about.orcpt))
     utf8 = utf8 or not report.sender.isascii()
-    parts = [text_part(_words(report)), _status(report, utf8=utf8)]
+    attached = "" if not original else "Your message is attached." if full else "The header of it is attached."
+    parts = [text_part(_words(report, attached)), _status(report, utf8=utf8)]
     if original:
         parts.append(_returned(original, full=full))
     header = b"".join(
@@ -99,7 +100,8 @@ def compose(report: Report, original: bytes, *, full: bool, message_id: str, bou
     return header + multipart("report", boundary, parts, "; report-type=delivery-status")
 
 
-def _words(report: Report) -> str:
+def _words(report: Report, attached: str) -> str:
+    """The part for people."""
     names = [about.recipient for about in report.recipients]
     if len(names) == 1:
         who = names[0]
@@ -117,36 +119,41 @@ def _words(report: Report) -> str:
     if report.action is Action.DELAYED and report.retry_until is not None:
         lines += [f"Delivery is tried again until {render(report.retry_until)}.", ""]
     if report.action is Action.FAILED:
-        lines += ["It will not be tried again. Your message, or its header, is attached.", ""]
+        lines += [f"It will not be tried again. {attached}".rstrip(), ""]
     lines += [f"This notice was written by {report.reporting_host}.", ""]
     return "\n".join(lines)
 
 
 def _status(report: Report, *, utf8: bool) -> bytes:
     """The part for programs (RFC 3464 section 2); message/global-delivery-status where UTF-8 is needed."""
+    charset = "utf-8" if utf8 else "ascii"
+
+    def say(name: str, value: str) -> bytes:
+        return raw_field(name, value, charset)
+
     kind = "utf-8" if utf8 else "rfc822"
-    lines = [raw_field("Content-Type", "message/global-delivery-status" if utf8 else "message/delivery-status")]
+    lines = [say("Content-Type", "message/global-delivery-status" if utf8 else "message/delivery-status")]
     if utf8:
-        lines.append(raw_field("Content-Transfer-Encoding", "8bit"))
+        lines.append(say("Content-Transfer-Encoding", "8bit"))
     lines.append(b"\r\n")
     if report.envid:
-        lines.append(raw_field("Original-Envelope-Id", report.envid))
-    lines.append(raw_field("Reporting-MTA", f"dns; {report.reporting_host}"))
-    lines.append(raw_field("Arrival-Date", render(report.arrived_at)))
+        lines.append(say("Original-Envelope-Id", report.envid))
+    lines.append(say("Reporting-MTA", f"dns; {report.reporting_host}"))
+    lines.append(say("Arrival-Date", render(report.arrived_at)))
     for about in report.recipients:
         lines.append(b"\r\n")
         if about.orcpt:
-            lines.append(raw_field("Original-Recipient", about.orcpt.replace(";", "; ", 1)))
-        lines.append(raw_field("Final-Recipient", f"{kind}; {about.recipient}"))
-        lines.append(raw_field("Action", report.action.value))
-        lines.append(raw_field("Status", about.status))
+            lines.append(say("Original-Recipient", about.orcpt.replace(";", "; ", 1)))
+        lines.append(say("Final-Recipient", f"{kind}; {about.recipient}"))
+        lines.append(say("Action", report.action.value))
+        lines.append(say("Status", about.status))
         if about.remote_host:
-            lines.append(raw_field("Remote-MTA", f"dns; {about.remote_host}"))
+            lines.append(say("Remote-MTA", f"dns; {about.remote_host}"))
         if about.text:
             source = "smtp" if about.from_peer else "x-everpost"
-            lines.append(raw_field("Diagnostic-Code", f"{source}; {about.text}"))
+            lines.append(say("Diagnostic-Code", f"{source}; {about.text}"))
         if report.action is Action.DELAYED and report.retry_until is not None:
-            lines.append(raw_field("Will-Retry-Until", render(report.retry_until)))
+            lines.append(say("Will-Retry-Until", render(report.retry_until)))
     return b"".join(lines)
 
 

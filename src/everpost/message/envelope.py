@@ -2,8 +2,8 @@
 
 import msgspec
 
-from everpost.message.addresses import Group, Mailbox, parse_list
-from everpost.message.fields import Fields
+from everpost.message.addresses import MAX_ADDRESSES, Group, Mailbox, parse_list
+from everpost.message.fields import Fields, unfold
 
 RFCS = (9051,)
 
@@ -31,21 +31,31 @@ def _addresses(fields: Fields, name: str) -> Addresses:
         return ()
     if len(values) == 1:
         return tuple(parse_list(values[0]))
-    return tuple(address for value in values for address in parse_list(value))
+    found: list[Mailbox | Group] = []
+    for value in values:
+        found += parse_list(value)
+        if len(found) >= MAX_ADDRESSES:
+            break
+    return tuple(found[:MAX_ADDRESSES])
 
 
 def envelope_of(fields: Fields) -> Envelope:
     """The envelope of a header; `sender` and `reply_to` default to `from_` as the RFC demands."""
-    from_ = _addresses(fields, "from")
+    first = fields.first
+    from_ = _addresses(fields, "from") if b"from" in first else ()
     return Envelope(
-        date=fields.get("date"),
-        subject=fields.get("subject"),
+        date=_value(first.get(b"date")),
+        subject=_value(first.get(b"subject")),
         from_=from_,
-        sender=_addresses(fields, "sender") or from_,
-        reply_to=_addresses(fields, "reply-to") or from_,
-        to=_addresses(fields, "to"),
-        cc=_addresses(fields, "cc"),
-        bcc=_addresses(fields, "bcc"),
-        in_reply_to=fields.get("in-reply-to"),
-        message_id=fields.get("message-id"),
+        sender=(_addresses(fields, "sender") if b"sender" in first else ()) or from_,
+        reply_to=(_addresses(fields, "reply-to") if b"reply-to" in first else ()) or from_,
+        to=_addresses(fields, "to") if b"to" in first else (),
+        cc=_addresses(fields, "cc") if b"cc" in first else (),
+        bcc=_addresses(fields, "bcc") if b"bcc" in first else (),
+        in_reply_to=_value(first.get(b"in-reply-to")),
+        message_id=_value(first.get(b"message-id")),
     )
+
+
+def _value(value: bytes | None) -> bytes | None:
+    return None if value is None else unfold(value)

@@ -18,7 +18,7 @@ class Part(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """The header, blank line included, ends here."""
     body_end: int
     lines: int
-    """Line feeds in the body."""
+    """Line feeds in the body of a text or an embedded message; 0 where IMAP does not ask for it."""
     type: str = "text"
     subtype: str = "plain"
     params: Params = ()

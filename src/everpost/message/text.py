@@ -10,7 +10,7 @@ from everpost.message.words import to_unicode
 # Of one part so much is decoded at the most (bytes).
 MAX_BYTES = 8 * 1024 * 1024
 
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]++")
 
 
 def content(raw: bytes, part: Part, limit: int = MAX_BYTES) -> bytes:
@@ -42,7 +42,20 @@ def part_text(raw: bytes, part: Part, limit: int = MAX_BYTES) -> str:
     """A text part, or what its first `limit` bytes hold, as text; empty for other types."""
     if part.type != "text":
         return ""
-    return to_unicode(content(raw, part, limit), (part.param("charset") or "utf-8").strip("'\" "))
+    data = content(raw, part, limit)
+    if part.size > limit:
+        data = _whole(data)
+    return to_unicode(data, (part.param("charset") or "utf-8").strip("'\" "))
+
+
+def _whole(data: bytes) -> bytes:
+    """Without the beginning of a UTF-8 character at the end, where the text was cut."""
+    for back in range(1, min(len(data), 3) + 1):
+        if data[-back] >= 0xC0:
+            return data[:-back]
+        if data[-back] < 0x80:
+            break
+    return data
 
 
 def leaves(part: Part) -> Iterator[Part]:

@@ -1,10 +1,10 @@
-"""Taking connections from load balancers: the PROXY header is read before the event loop gets the socket."""
+"""Accepting on a listening socket by ourselves, where something must happen before the event loop reads a byte."""
 
 import asyncio
 import errno
 import ipaddress
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 
 from everpost.core.errors import ProtocolError
 from everpost.core.log import logger
@@ -19,26 +19,21 @@ PAUSE_SECONDS = 1.0
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Deliver = Callable[[socket.socket, Proxied], Awaitable[None]]
 
 
-class ProxyAcceptor:
-    """Accepts on one listening socket from trusted networks only."""
+class Acceptor:
+    """Gives accepted sockets, set to non-blocking, and the peer's address to `take`."""
 
-    def __init__(self, listening: socket.socket, trusted: tuple[Network, ...], limit: int, deliver: Deliver) -> None:
-        """At most `limit` connections may be about to say their header; `deliver` gets those that have."""
+    def __init__(self, listening: socket.socket, take: Callable[[socket.socket, str], None]) -> None:
         self._listening = listening
-        self._trusted = trusted
-        self._limit = limit
-        self._deliver = deliver
+        self._take = take
         self._loop = asyncio.get_running_loop()
         self._pause: asyncio.TimerHandle | None = None
-        self.tasks: set[asyncio.Task[None]] = set()
 
     def start(self, backlog: int) -> None:
         """Begin to accept."""
         self._listening.listen(backlog)
-        self._loop.add_reader(self._listening.fileno(), self._accept)
+        self._go_on()
 
     def close(self) -> None:
         """Accept nothing more."""
@@ -47,6 +42,9 @@ class ProxyAcceptor:
         if self._listening.fileno() >= 0:
             self._loop.remove_reader(self._listening.fileno())
             self._listening.close()
+
+    def _go_on(self) -> None:
+        self._loop.add_reader(self._listening.fileno(), self._accept)
 
     def _accept(self) -> None:
         try:
@@ -59,33 +57,21 @@ class ProxyAcceptor:
                 self._pause = self._loop.call_later(PAUSE_SECONDS, self._go_on)
             return
         sock.setblocking(False)
-        if len(self.tasks) >= self._limit:
-            sock.close()
-            return
-        task = self._loop.create_task(self._unwrap(sock, str(address[0])))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-
-    def _go_on(self) -> None:
-        self._loop.add_reader(self._listening.fileno(), self._accept)
-
-    async def _unwrap(self, sock: socket.socket, peer: str) -> None:
-        try:
-            if not any(ipaddress.ip_address(peer) in network for network in self._trusted):
-                raise ProtocolError("not a trusted proxy")
-            async with asyncio.timeout(HEADER_SECONDS):
-                header = await read_header(sock)
-            await self._deliver(sock, header)
-        except (ProtocolError, OSError, TimeoutError) as error:
-            log.info("proxy.refused", peer=peer, reason=str(error))
-            sock.close()
-        except BaseException:
-            sock.close()
-            raise
+        self._take(sock, str(address[0]))
 
 
-async def read_header(sock: socket.socket) -> Proxied:
-    """Read a PROXY header and not a byte more, because a TLS handshake may follow. Raises ProtocolError, OSError."""
+async def read_proxied(sock: socket.socket, peer: str, trusted: Sequence[Network]) -> Proxied:
+    """Read the PROXY header of a load balancer and not a byte more, because a TLS handshake may follow.
+
+    Raises ProtocolError (also for a peer that is not `trusted`), TimeoutError, OSError.
+    """
+    if not any(ipaddress.ip_address(peer) in network for network in trusted):
+        raise ProtocolError("not a trusted proxy")
+    async with asyncio.timeout(HEADER_SECONDS):
+        return await _read_header(sock)
+
+
+async def _read_header(sock: socket.socket) -> Proxied:
     loop = asyncio.get_running_loop()
     seen = 0
     while True:

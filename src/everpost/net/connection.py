@@ -9,6 +9,7 @@ from typing import cast
 
 from everpost.core.errors import TryLater
 from everpost.core.metrics import counter
+from everpost.net.deflate import BadDeflate, Deflate
 from everpost.net.tls import end_point_of, requested_name
 
 HANDSHAKES_FAILED = counter("net", "handshakes_failed_total", "TLS handshakes that failed", ("side",))
@@ -60,6 +61,8 @@ class Connection(asyncio.Protocol):
         self.peer = Endpoint("", 0)
         self.local = Endpoint("", 0)
         self.tls: TlsInfo | None = None
+        self.deflate: Deflate | None = None
+        """Set it: what is sent from now on is packed, and what is received unpacked."""
         self._started = started
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -69,6 +72,7 @@ class Connection(asyncio.Protocol):
         self._eof = False
         self._lost = False
         self._cause: BaseException | None = None
+        self._leaving = False
         self._closing = False
         self._server_side = True
         self._woken = False
@@ -89,6 +93,7 @@ class Connection(asyncio.Protocol):
         if first:
             self.peer = _endpoint(transport.get_extra_info("peername"))
             self.local = _endpoint(transport.get_extra_info("sockname"))
+            self._note_tls()
             if self._started is not None:
                 self._started(self)
 
@@ -119,6 +124,8 @@ class Connection(asyncio.Protocol):
             return
         self._lost = True
         self._cause = exc
+        # A peer that ends TLS without saying so (most do) is reported in this way by uvloop.
+        self._eof = self._eof or (exc is None and not self._leaving)
         self._release()
         if self._timer is not None:
             self._timer.cancel()
@@ -144,6 +151,15 @@ class Connection(asyncio.Protocol):
 
         b"" at the end of the stream; None after `wake`. Raises TimeoutError, ConnectionLost.
         """
+        if self.deflate is None:
+            return await self._receive(timeout)
+        try:
+            return await self.deflate.receive(self._receive, timeout, self._loop.time)
+        except BadDeflate as error:
+            self.abort()
+            raise ConnectionLost("the compressed data is damaged") from error
+
+    async def _receive(self, timeout: float) -> bytes | None:
         if not self._chunks and not self._eof and not self._woken and not self._lost:
             waiter = self._waiter = self._loop.create_future()
             self._deadline = self._loop.time() + timeout
@@ -182,7 +198,7 @@ class Connection(asyncio.Protocol):
     def send(self, data: bytes) -> None:
         """Hand bytes to the network. Nothing happens if the connection is lost."""
         if not self._lost and self._transport is not None:
-            self._transport.write(data)
+            self._transport.write(data if self.deflate is None else self.deflate.pack(data))
 
     async def drain(self, timeout: float) -> None:
         """Wait until the peer has taken most of what was sent. Raises ConnectionLost, also when it takes too long."""
@@ -236,10 +252,16 @@ class Connection(asyncio.Protocol):
             self._give_up(None)
             raise
         self._transport = transport
-        tls = transport.get_extra_info("ssl_object")
-        cipher = tls.cipher()
-        name = requested_name(tls) if server_side else server_hostname
-        self.tls = TlsInfo(tls.version() or "TLS", cipher[0] if cipher else "unknown", name)
+        self._note_tls(server_hostname)
+
+    @property
+    def binds_channels(self) -> bool:
+        """Whether a login can be bound to this channel by what its peer will use: not under TLS 1.3.
+
+        There clients bind by `tls-exporter` (RFC 9266), which Python's ssl cannot give. Offered another way, some
+        (GNU SASL, so mutt and msmtp) choose -PLUS all the same, and fail.
+        """
+        return self.tls is not None and self.tls.version == "TLSv1.2"
 
     def channel_binding(self, kind: str) -> bytes | None:
         """`tls-server-end-point`, or `tls-unique` of TLS 1.2 (RFC 5929); None where there is none."""
@@ -268,11 +290,11 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None or self._lost:
             return
-        self._closing = True
+        self._leaving = self._closing = True
         self._ended = self._loop.create_future()
         try:
             async with asyncio.timeout(timeout):
-                if self.tls is None and not self._eof:
+                if self.tls is None and not self._eof and not transport.is_closing():
                     await self._linger(transport)
                 transport.close()
                 await self._ended
@@ -313,11 +335,13 @@ class Connection(asyncio.Protocol):
 
     def finish(self) -> None:
         """Send what is left and end the connection, without waiting for it."""
+        self._leaving = True
         if self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:
         """End the connection at once."""
+        self._leaving = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -326,6 +350,13 @@ class Connection(asyncio.Protocol):
         error = ConnectionLost("the connection was lost")
         error.__cause__ = self._cause
         return error
+
+    def _note_tls(self, server_name: str | None = None) -> None:
+        tls = None if self._transport is None else self._transport.get_extra_info("ssl_object")
+        if tls is not None:
+            cipher = tls.cipher()
+            name = requested_name(tls) if self._server_side else server_name
+            self.tls = TlsInfo(tls.version() or "TLS", cipher[0] if cipher else "unknown", name)
 
     def _give_up(self, error: BaseException | None) -> None:
         self.abort()

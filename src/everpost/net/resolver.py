@@ -2,26 +2,26 @@
 
 import asyncio
 import ipaddress
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import dns.flags
 import dns.message
 import dns.name
+import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
-import dns.rrset
 
 from everpost.core.clock import Clock
 from everpost.core.resolver import Answer, Mx, ResolverFailed
-from everpost.net.dnswire import Nameserver, NoAnswer, ask
+from everpost.net.dnscache import FAILED, Cache, Key
+from everpost.net.dnswire import Nameserver, NoAnswer, NotAName, ask
+
+RFCS = (1035, 2308, 6891)
 
 T = TypeVar("T")
 
-CACHE_ENTRIES = 100_000
 MIN_TTL = 5
 MAX_TTL = 24 * 3600
 # RFC 2308 section 7: how long a failure is remembered, so that a dead zone costs one question in a while.
@@ -29,13 +29,6 @@ FAILURE_TTL = 5
 NEGATIVE_TTL = 300
 MAX_ALIASES = 8
 ATTEMPTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Cached:
-    until: float
-    answer: Answer[Any] | None
-    """None for a failure."""
 
 
 def system_nameservers(path: Path = Path("/etc/resolv.conf")) -> list[Nameserver]:
@@ -54,13 +47,20 @@ def system_nameservers(path: Path = Path("/etc/resolv.conf")) -> list[Nameserver
 class DnsResolver:
     """Implements core.resolver.Resolver."""
 
-    def __init__(self, servers: Sequence[Nameserver], clock: Clock, timeout: float = 3.0) -> None:
-        """`timeout` in seconds for each question; every server is asked in turn, up to three questions in all."""
+    def __init__(
+        self, servers: Sequence[Nameserver], clock: Clock, timeout: float = 3.0, cache: Cache | None = None
+    ) -> None:
+        """`timeout` in seconds for each question.
+
+        A question is put three times, or once to every server if there are more, beginning with the server that
+        answered last. However many aliases there are, all together take at most twice as long.
+        """
         self._servers = tuple(servers)
-        self._clock = clock
         self._timeout = timeout
-        self._cache: OrderedDict[tuple[str, str], _Cached] = OrderedDict()
-        self._asking: dict[tuple[str, str], asyncio.Task[Answer[Any]]] = {}
+        self._attempts = max(ATTEMPTS, len(self._servers))
+        self._best = 0
+        self._cache = Cache(clock) if cache is None else cache
+        self._asking: dict[Key, asyncio.Task[Answer[Any]]] = {}
 
     async def mx(self, name: str) -> Answer[Mx]:
         return await self._look_up(name, "MX", lambda data: Mx(data.preference, _text(data.exchange)))
@@ -79,14 +79,12 @@ class DnsResolver:
         return await self._look_up(name, "PTR", lambda data: _text(data.target))
 
     async def _look_up(self, name: str, kind: str, read: Callable[[Any], T]) -> Answer[T]:
-        key = (name.lower().rstrip("."), kind)
-        now = self._clock.monotonic()
+        key = (name.lower().removesuffix("."), kind)
         cached = self._cache.get(key)
-        if cached is not None and cached.until > now:
-            self._cache.move_to_end(key)
-            if cached.answer is None:
-                raise ResolverFailed("the DNS does not answer for a name")
-            return cast(Answer[T], cached.answer)
+        if cached is FAILED:
+            raise ResolverFailed("the DNS does not answer for a name")
+        if cached is not None:
+            return cast(Answer[T], cached)
         task = self._asking.get(key)
         if task is None:
             # One question for all who wait for it; a caller that goes away does not end it for the others.
@@ -95,20 +93,23 @@ class DnsResolver:
             task.add_done_callback(lambda done: self._done(key, done))
         return cast(Answer[T], await asyncio.shield(task))
 
-    def _done(self, key: tuple[str, str], task: asyncio.Task[Answer[Any]]) -> None:
+    def _done(self, key: Key, task: asyncio.Task[Answer[Any]]) -> None:
         del self._asking[key]
         if not task.cancelled():
             # Everybody who asked may be gone: the failure is in the cache, nobody need hear of it.
             task.exception()
 
-    async def _resolve(self, key: tuple[str, str], read: Callable[[Any], T]) -> Answer[T]:
+    async def _resolve(self, key: Key, read: Callable[[Any], T]) -> Answer[T]:
         name, kind = key
         try:
-            answer = await self._follow(name, dns.rdatatype.from_text(kind), read)
-        except NoAnswer as error:
-            self._keep(key, None, FAILURE_TTL)
+            async with asyncio.timeout(2 * self._attempts * self._timeout):
+                answer = await self._follow(name, dns.rdatatype.from_text(kind), read)
+        except NotAName:
+            answer = Answer((), exists=False, ttl=NEGATIVE_TTL)
+        except (NoAnswer, TimeoutError) as error:
+            self._cache.keep(key, FAILED, FAILURE_TTL)
             raise ResolverFailed("the DNS does not answer for a name") from error
-        self._keep(key, answer, min(max(answer.ttl, MIN_TTL), MAX_TTL))
+        self._cache.keep(key, answer, min(max(answer.ttl, MIN_TTL), MAX_TTL))
         return answer
 
     async def _follow(self, name: str, kind: dns.rdatatype.RdataType, read: Callable[[Any], T]) -> Answer[T]:
@@ -130,32 +131,34 @@ class DnsResolver:
                     break
                 ttl = min(ttl, alias_set.ttl)
                 alias = here = alias_set[0].target
-            exists = reply.rcode() == 0
-            if alias is None or not exists:
+            exists = reply.rcode() == dns.rcode.NOERROR
+            if alias is None or not exists or _knows(reply, alias):
                 return Answer((), exists, authenticated, min(ttl, _negative_ttl(reply)))
             name = _text(alias)
         raise NoAnswer("too many aliases")
 
     async def _ask(self, name: str, kind: dns.rdatatype.RdataType) -> dns.message.Message:
         failure = NoAnswer("there is no server")
-        for attempt in range(max(ATTEMPTS, len(self._servers))):
+        first = self._best
+        for attempt in range(self._attempts if self._servers else 0):
+            place = (first + attempt) % len(self._servers)
             try:
-                return await ask(self._servers[attempt % len(self._servers)], name, kind, self._timeout)
+                reply = await ask(self._servers[place], name, kind, self._timeout)
             except NoAnswer as error:
                 failure = error
-                if str(error) == "not a name":
-                    break
+            else:
+                self._best = place
+                return reply
         raise failure
-
-    def _keep(self, key: tuple[str, str], answer: Answer[Any] | None, ttl: int) -> None:
-        self._cache[key] = _Cached(self._clock.monotonic() + ttl, answer)
-        self._cache.move_to_end(key)
-        while len(self._cache) > CACHE_ENTRIES:
-            self._cache.popitem(last=False)
 
 
 def _text(name: dns.name.Name) -> str:
-    return name.to_text(omit_final_dot=True).lower().removeprefix("@") if name != dns.name.root else ""
+    return name.to_text(omit_final_dot=True).lower() if name != dns.name.root else ""
+
+
+def _knows(reply: dns.message.Message, alias: dns.name.Name) -> bool:
+    """RFC 2308 section 2.2: with an SOA record of its zone, the answer says of the alias that there is nothing."""
+    return any(each.rdtype == dns.rdatatype.SOA and alias.is_subdomain(each.name) for each in reply.authority)
 
 
 def _negative_ttl(reply: dns.message.Message) -> int:

@@ -23,7 +23,8 @@ from everpost.mailbox.content import Contents
 from everpost.mailbox.deliver import Deliverer
 from everpost.net.dnswire import Nameserver
 from everpost.net.resolver import DnsResolver, system_nameservers
-from everpost.net.tls import CertificateFiles, Certificates, client_context
+from everpost.net.tls import Certificates, client_context
+from everpost.node.certificates import certificates_of
 from everpost.node.settings.model import Settings
 from everpost.node.settings.read import host_port
 from everpost.store.blobs.open import open_blobs
@@ -65,13 +66,6 @@ class Parts:
         self.feed.stop()
         await self.database.close()
         await self.blobs.close()
-
-
-def certificates_of(settings: Settings) -> Certificates:
-    """The node's certificates. Raises BadCertificate."""
-    pairs = [CertificateFiles(settings.tls.certificate, settings.tls.key)]
-    pairs += [CertificateFiles(pair.certificate, pair.key) for pair in settings.tls.more]
-    return Certificates(pairs)
 
 
 async def build(settings: Settings, name: str, feed_folder: Path | None = None) -> Parts:

@@ -14,6 +14,7 @@ from pathlib import Path
 from everpost.core.errors import Broken, EverpostError
 from everpost.core.log import logger
 from everpost.node import notify, numbers, places
+from everpost.node.certificates import certificates_of
 from everpost.node.settings.model import Settings
 from everpost.node.settings.read import parse
 from everpost.node.worker_process import WorkerProcess
@@ -70,12 +71,13 @@ class Supervisor:
     async def run(self, ready: asyncio.Event | None = None) -> None:
         """Run until SIGTERM or SIGINT; `ready` is set when all workers serve.
 
-        Raises Refused if the machine does not give what is needed, Broken if no worker can be started.
+        Raises Refused if certificate or machine are not as needed, Broken if no worker can be started.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        certificates_of(self.settings)
         folder = self._prepare_folders()
         try:
             self._write_accepted(self.path.read_text())
@@ -276,6 +278,7 @@ class Supervisor:
         before = self.settings
         if (settings.node.run_dir, settings.node.user) != (before.node.run_dir, before.node.user):
             raise Broken("node.run_dir and node.user cannot change while the node runs; restart it")
+        certificates_of(settings)
         text_before = await asyncio.to_thread(self._accepted.read_text)
         self._write_accepted(text)
         for place in list(self._places):

@@ -1,20 +1,23 @@
 """Accounts' mail in memory: what `mailbox` promises to doors, in the plainest way, for transcripts and models."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from everpost.core.clock import Clock
 from everpost.mailbox import criteria, names
 from everpost.mailbox import flags as flag_names
-from everpost.mailbox.criteria import Criterion, spans
-from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder, OverQuota
+from everpost.mailbox.appending import NewMessage, Replaced
+from everpost.mailbox.criteria import Criterion, Ranges, spans
+from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder, NoMessage, OverQuota, UseTaken
 from everpost.mailbox.reading import Forms
-from everpost.mailbox.values import Appended, Changes, Copied, Folder, Record, Stored, Usage
+from everpost.mailbox.values import Appended, AppendedMany, Changes, Copied, Folder, Record, Stored, Usage
+from everpost.mailbox.vanished import runs
 from everpost.message import dates, words
 from everpost.message.digest import digest
 from everpost.message.parse import parse
+from everpost.message.summary import Summary, summarise
 from everpost.message.text import leaves, part_text
 from everpost.store.sql.messages import DELETED, SEEN, MessageRow
 
@@ -32,6 +35,8 @@ class Held:
     recent_uid: int = 1
     rows: dict[int, MessageRow] = field(default_factory=dict)
     gone: bool = False
+    expunged: list[tuple[int, int]] = field(default_factory=list)
+    """(modseq, UID) of what was removed."""
 
 
 class FakeMailboxes:
@@ -43,6 +48,8 @@ class FakeMailboxes:
 
     async def open(self, account_id: int, quota: int | None = None) -> "FakeMail":
         account = self._accounts.setdefault(account_id, FakeAccount(self.clock, quota or 0))
+        if quota:
+            account.quota = quota
         return FakeMail(account)
 
 
@@ -57,6 +64,7 @@ class FakeAccount:
         self.subscribed: set[str] = set()
         self.contents: dict[int, bytes] = {}
         self.views: list[FakeView] = []
+        self.notes: dict[int, dict[str, bytes]] = {}
         self.failing: Exception | None = None
         """Raised by everything that writes, once."""
         self._validity = int(clock.now()) - 1
@@ -96,9 +104,10 @@ class FakeAccount:
 
     def place(self, held: Held, rows: Sequence[MessageRow], modseq: int) -> list[int]:
         uids = []
+        now = int(self.clock.now() * 1000)
         for row in rows:
             held.modseq = modseq
-            held.rows[held.uid_next] = row._replace(uid=held.uid_next, modseq=modseq)
+            held.rows[held.uid_next] = row._replace(uid=held.uid_next, modseq=modseq, saved_at=now)
             uids.append(held.uid_next)
             held.uid_next += 1
         return uids
@@ -141,6 +150,8 @@ class FakeMail:
         name = names.normal(name)
         if name in self.account.folders:
             raise FolderExists("the folder exists already")
+        if role is not None and any(each.role == role for each in self.account.folders.values()):
+            raise UseTaken("another folder has this use")
         modseq = self.account.step()
         for each in (*names.parents(name), name):
             if each not in self.account.folders:
@@ -204,6 +215,57 @@ class FakeMail:
         self.account.changed()
         return Appended(held.uid_validity, uid)
 
+    async def append_many(
+        self, name: str, new: Sequence[NewMessage], replacing: Replaced | None = None
+    ) -> AppendedMany:
+        account = self.account
+        held = account.find(name)
+        if replacing is not None:
+            other = next(each for each in account.folders.values() if each.folder_id == replacing.folder_id)
+            if replacing.uid not in other.rows:
+                raise NoMessage("the message is gone")
+        less = other.rows[replacing.uid].size if replacing is not None else 0
+        if account.quota and account.bytes - less + sum(len(each.raw) for each in new) > account.quota:
+            raise OverQuota("the mailbox is full")
+        modseq = account.step()
+        if replacing is not None:
+            del other.rows[replacing.uid]
+            other.modseq = modseq
+            other.expunged.append((modseq, replacing.uid))
+        now = int(account.clock.now() * 1000)
+        uids = []
+        for each in new:
+            content = len(account.contents) + 1
+            account.contents[content] = each.raw
+            bits, keywords = flag_names.stored(each.flags)
+            internal = now if each.internal_ms is None else each.internal_ms
+            row = MessageRow(0, 0, bits, keywords, len(each.raw), internal, now, content)
+            uids.extend(account.place(held, [row], modseq))
+        account.changed()
+        return AppendedMany(held.uid_validity, uids)
+
+    async def annotations(self, name: str) -> dict[str, bytes]:
+        return dict(self.account.notes.get(self.account.find(name).folder_id if name else 0, {}))
+
+    async def all_annotations(self) -> dict[int, dict[str, bytes]]:
+        return self.account.notes
+
+    async def annotate(self, name: str, values: Mapping[str, bytes | None]) -> None:
+        notes = self.account.notes.setdefault(self.account.find(name).folder_id if name else 0, {})
+        self.account.step()
+        for entry, value in values.items():
+            notes.pop(entry, None)
+            if value is not None:
+                notes[entry] = value
+
+    async def deleted_bytes(self, among: Sequence[Folder]) -> dict[int, int]:
+        wanted = {folder.folder_id for folder in among}
+        return {
+            held.folder_id: sum(row.size for row in held.rows.values() if row.flags & DELETED)
+            for held in self.account.folders.values()
+            if held.folder_id in wanted
+        }
+
     async def select(self, name: str, read_only: bool = False) -> "FakeView":
         held = self.account.find(name)
         recent_from = held.recent_uid
@@ -249,6 +311,9 @@ class FakeView:
     def sequence(self, uid: int) -> int | None:
         place = bisect_left(self.uids, uid)
         return place + 1 if place < len(self.uids) and self.uids[place] == uid else None
+
+    def is_gone(self, uid: int) -> bool:
+        return uid not in self.held.rows
 
     def record(self, uid: int) -> Record:
         row = self.rows([uid])[0]
@@ -333,6 +398,7 @@ class FakeView:
         there = [uid for uid in uids if uid in self.held.rows]
         rows = [self.held.rows.pop(uid) for uid in there]
         modseq = self.mail.account.step()
+        self.held.expunged.extend((modseq, uid) for uid in there)
         if rows:
             self.held.modseq = modseq
         placed = self.mail.account.place(target, rows, modseq)
@@ -350,8 +416,14 @@ class FakeView:
             self.held.modseq = modseq
         for uid in gone:
             del self.held.rows[uid]
+            self.held.expunged.append((modseq, uid))
         self.mail.account.changed()
         return gone
+
+    async def vanished(self, since: int, known: Ranges | None) -> list[tuple[int, int]]:
+        wanted = list(spans(known, self.held.uid_next - 1)) if known else [(1, self.held.uid_next)]
+        gone = {uid for modseq, uid in self.held.expunged if modseq > since and uid not in self.uids}
+        return runs(uid for uid in sorted(gone) if any(low <= uid <= high for low, high in wanted))
 
     def _there(self, uids: Iterable[int]) -> dict[int, bytes]:
         """Contents of expunged messages are gone with them."""
@@ -368,6 +440,9 @@ class FakeView:
 
     async def envelopes(self, uids: Sequence[int]) -> dict[int, bytes]:
         return {uid: forms.envelope for uid, forms in (await self.forms(uids)).items()}
+
+    async def summaries(self, uids: Sequence[int]) -> dict[int, Summary]:
+        return {uid: summarise(parse(raw)) for uid, raw in self._there(uids).items()}
 
     async def headers(self, uids: Sequence[int]) -> dict[int, bytes]:
         return {uid: raw[: parse(raw).root.body_start] for uid, raw in self._there(uids).items()}
@@ -416,6 +491,15 @@ class FakeView:
                 return row.size < size
             case criteria.ModSeqAtLeast(modseq):
                 return row.modseq >= modseq
+            case criteria.Older(seconds):
+                return row.internal_at <= (self.mail.account.clock.now() - seconds) * 1000
+            case criteria.Younger(seconds):
+                return row.internal_at >= (self.mail.account.clock.now() - seconds) * 1000
+            case criteria.Saved(since, last):
+                found = datetime.fromtimestamp(row.saved_at / 1000, UTC).date()
+                return since <= found and (last is None or found <= last)
+            case criteria.Content(content_id):
+                return row.content_id == content_id
             case criteria.Header(name, text):
                 values = message.fields.all(name)
                 return any(text.casefold() in words.decode(value).casefold() for value in values)

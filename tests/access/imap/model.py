@@ -25,18 +25,23 @@ class Message:
 class ModelClient:
     """One session with INBOX selected."""
 
-    def __init__(self, client: Client, *, condstore: bool, rev2: bool) -> None:
+    def __init__(self, client: Client, *, condstore: bool, rev2: bool, qresync: bool = False) -> None:
         self.client = client
         self.condstore = condstore
         self.rev2 = rev2
+        self.qresync = qresync
         self.messages: list[Message] = []
         self.idling = False
+        self.results: dict[str, list[int]] = {}
+        """UIDs or sequence numbers of searches that are kept up to date, by tag; applied as RFC 5267 says."""
         self.number = 0
         self.told_expunge = False
 
     async def select(self) -> None:
         if self.rev2:
             await self.command("ENABLE IMAP4rev2")
+        if self.qresync:
+            await self.command("ENABLE QRESYNC")
         self.messages = []
         await self.command("SELECT INBOX" + (" (CONDSTORE)" if self.condstore else ""))
         await self.learn()
@@ -83,7 +88,41 @@ class ModelClient:
                 self._untagged(line)
         return final
 
+    async def watch(self, text: str) -> str:
+        """Begin a search that is kept up to date; its tag."""
+        tag = f"t{self.number + 1}"
+        self.results[tag] = []
+        await self.command(text)
+        return tag
+
+    def _result(self, line: bytes) -> None:
+        """Apply an ESEARCH response."""
+        tag = re.search(rb'TAG "([^"]+)"', line)
+        assert tag is not None
+        known = self.results.get(tag.group(1).decode())
+        if known is None:
+            return
+        if found := re.search(rb" ALL ([\d:,]+)", line):
+            known[:] = _numbers(found.group(1))
+        for kind, pairs in re.findall(rb"(REMOVEFROM|ADDTO) \(([^)]*)\)", line):
+            words = pairs.split()
+            for position, numbers in zip(words[::2], words[1::2], strict=True):
+                for offset, number in enumerate(_numbers(numbers)):
+                    place = int(position)
+                    if kind == b"ADDTO":
+                        assert number not in known, "added twice"
+                        known.insert(place - 1 + offset if place else len(known), number)
+                    elif place:
+                        assert known.pop(place - 1) == number, "another message is at this place"
+                    else:
+                        known.remove(number)
+
     def _untagged(self, line: bytes) -> None:
+        if line.startswith(b"* VANISHED "):
+            self._vanished(line[11:-2].decode())
+            return
+        if line.startswith(b"* ESEARCH"):
+            self._result(line)
         found = re.match(rb"\* (\d+) (EXISTS|EXPUNGE|RECENT|FETCH)", line)
         if not found:
             return
@@ -93,6 +132,7 @@ class ModelClient:
                 assert number >= len(self.messages), "EXISTS made messages vanish"
                 self.messages.extend(Message() for _ in range(number - len(self.messages)))
             case b"EXPUNGE":
+                assert not self.qresync
                 assert 1 <= number <= len(self.messages), "EXPUNGE of a message that is not there"
                 del self.messages[number - 1]
                 self.told_expunge = True
@@ -102,6 +142,20 @@ class ModelClient:
             case b"FETCH":
                 assert 1 <= number <= len(self.messages), "FETCH of a message that is not there"
                 self._fetched(self.messages[number - 1], line)
+
+    def _vanished(self, numbers: str) -> None:
+        assert self.qresync
+        gone = set()
+        for piece in numbers.split(","):
+            low, _, high = piece.partition(":")
+            gone |= set(range(int(low), int(high or low) + 1))
+        kept = [message for message in self.messages if message.uid not in gone]
+        for _ in range(len(gone) - (len(self.messages) - len(kept))):
+            # It has not asked for the UIDs of the last ones yet; it is one of these.
+            assert kept and kept[-1].uid is None, "VANISHED of a message that is not there"
+            kept.pop()
+        self.messages = kept
+        self.told_expunge = True
 
     def _fetched(self, message: Message, line: bytes) -> None:
         if found := _UID.search(line):
@@ -184,3 +238,12 @@ class ModelClient:
             final = self.apply(await self.client.send(b"DONE\r\n"), f"t{self.number}")
             assert final is not None and final.startswith("OK")
             await self.learn()
+
+
+def _numbers(text: bytes) -> list[int]:
+    """A set of numbers written out."""
+    found: list[int] = []
+    for piece in text.split(b","):
+        low, _, high = piece.partition(b":")
+        found.extend(range(int(low), int(high or low) + 1))
+    return found

@@ -7,7 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from everpost.access.imap.wire import response
-from everpost.access.imap.wire.grammar import append, dates, fetch, flags, listing, search, sets, status, store
+from everpost.access.imap.wire.grammar import (
+    append,
+    dates,
+    fetch,
+    flags,
+    listing,
+    metadata,
+    qresync,
+    search,
+    sets,
+    status,
+    store,
+    urls,
+)
 from everpost.access.imap.wire.grammar.fetch import Body, Item, Kind, Partial, Section
 from everpost.access.imap.wire.grammar.search import BadCharset, TooComplex
 from everpost.access.imap.wire.grammar.sets import NumberSet
@@ -36,6 +49,11 @@ def test_any_bytes_are_read_or_refused(text: bytes, literals: list[bytes]) -> No
     for read in (
         fetch.fetch,
         store.store,
+        qresync.resync,
+        lambda reader: metadata.get(reader, utf8=False),
+        lambda reader: metadata.set_values(reader, utf8=False),
+        lambda reader: append.append(reader, utf8=False),
+        lambda reader: urls.message_url(b"/" + reader.text),
         lambda reader: search.search(reader, (1, 2)),
         lambda reader: listing.listing(reader, utf8=False),
         lambda reader: listing.lsub(reader, utf8=True),
@@ -181,8 +199,12 @@ def test_unfinished_quotes_take_no_time() -> None:
 
 def test_append() -> None:
     request = append.append(Reader(b'inbox (\\Seen x) " 5-Feb-1994 00:00:00 -0100" ~{3}\r\n', (b"a\0b",)), utf8=False)
-    assert (request.name, request.message.raw, request.message.flags) == ("INBOX", b"a\0b", {"\\Seen", "x"})
-    assert request.message.internal_ms == 760_410_000_000
+    assert (request.name, request.messages[0].parts, request.messages[0].flags) == (
+        "INBOX",
+        (b"a\0b",),
+        {"\\Seen", "x"},
+    )
+    assert request.messages[0].internal_ms == 760_410_000_000
     with pytest.raises(BadName):
         append.append(Reader(b"&x {1}\r\n", (b"x",)), utf8=False)
 
@@ -197,3 +219,35 @@ def test_flags_are_ordered_and_nil_is_quoted() -> None:
     assert response.flags(frozenset({"b", "\\Seen", "\\Answered", "$A"})) == b"(\\Answered \\Seen $A b)"
     assert response.mailbox("NIL", utf8=False) == b'"NIL"'
     assert response.mailbox('a"b\\c', utf8=False) == b'"a\\"b\\\\c"'
+
+
+@pytest.mark.parametrize(
+    ("text", "mailbox", "validity", "uid", "label"),
+    [
+        (b"/INBOX/;UID=7", "INBOX", None, 7, b"BODY[]"),
+        (b"/inbox;uidvalidity=5/;uid=7/;section=1.2.MIME", "INBOX", 5, 7, b"BODY[1.2.MIME]"),
+        (b";UID=7/;PARTIAL=3.9", None, None, 7, b"BODY[]<3>"),
+        (b"/;UID=7/;SECTION=TEXT/;PARTIAL=3", None, None, 7, b"BODY[TEXT]<3>"),
+        (b"/Work/%E2%82%AC/;UID=1/;SECTION=HEADER.FIELDS%20(To)", "Work/\u20ac", None, 1, b"BODY[HEADER.FIELDS (To)]"),
+    ],
+)
+def test_urls(text: bytes, mailbox: str | None, validity: int | None, uid: int, label: bytes) -> None:
+    url = urls.message_url(text)
+    assert url is not None
+    assert (url.mailbox, url.uid_validity, url.uid, url.body.label) == (mailbox, validity, uid, label)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"/INBOX",
+        b"/INBOX/;UID=x",
+        b"INBOX/;UID=1",
+        b"imap://x/INBOX/;UID=1",
+        b"/%FF/;UID=1",
+        b"/a/;UID=1/;SECTION=]",
+    ],
+)
+def test_urls_that_name_nothing_here(text: bytes) -> None:
+    assert urls.message_url(text) is None

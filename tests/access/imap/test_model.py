@@ -27,7 +27,7 @@ actions = st.one_of(
     st.tuples(st.sampled_from(["copy", "move", "uid move", "fetch", "uid fetch", "body", "envelope"]), numbers),
     st.tuples(st.sampled_from(["noop", "search", "uid search", "expunge", "uid expunge", "idle", "select", "status"])),
 )
-stories = st.lists(st.tuples(st.integers(0, 2), actions), min_size=15, max_size=40)
+stories = st.lists(st.tuples(st.integers(0, 3), actions), min_size=15, max_size=40)
 
 
 async def act(world: World, client: ModelClient, action: tuple[Any, ...]) -> None:
@@ -91,11 +91,47 @@ async def truth(world: World) -> list[tuple[int, frozenset[str]]]:
     return [(int(uid), frozenset(names.decode().split()) - {"\\Recent"}) for uid, names in found]
 
 
+async def run_watching(world: World, story: list[tuple[int, tuple[Any, ...]]]) -> None:
+    """One client watches results by UID; what it has at the end is what it finds when it asks again."""
+    await world.fill("INBOX", 3)
+    clients = []
+    for condstore in (False, True):
+        model = ModelClient(await world.client(), condstore=condstore, rev2=False)
+        await model.select()
+        clients.append(model)
+    watcher, other = clients
+    wanted = [
+        "SEARCH RETURN ({}) UNSEEN",
+        "SEARCH RETURN ({}) OR SEEN SUBJECT 2",
+        "SORT RETURN ({}) (REVERSE SUBJECT) UTF-8 UNDELETED",
+        "SORT RETURN ({}) (REVERSE ARRIVAL SIZE) UTF-8 NOT KEYWORD work",
+    ]
+    tags = [await watcher.watch("UID " + text.format("UPDATE ALL")) for text in wanted]
+    for who, action in story:
+        if action[0] != "select":
+            await act(world, clients[who % 2], action)
+        if watcher.idling:
+            await watcher.hear()
+    await watcher.done()
+    await watcher.command("NOOP")
+    for tag, text in zip(tags, wanted, strict=True):
+        again = watcher.results[await watcher.watch("UID " + text.format("ALL"))]
+        kept = watcher.results[tag]
+        assert (kept if text.startswith("SORT") else sorted(kept)) == again
+    await other.done()
+    await world.close()
+
+
 async def run(world: World, story: list[tuple[int, tuple[Any, ...]]]) -> None:
     await world.fill("INBOX", 3)
     clients = []
-    for condstore, rev2 in ((False, False), (True, False), (True, True)):
-        model = ModelClient(await world.client(), condstore=condstore, rev2=rev2)
+    for condstore, rev2, qresync in (
+        (False, False, False),
+        (True, False, False),
+        (True, True, False),
+        (True, False, True),
+    ):
+        model = ModelClient(await world.client(), condstore=condstore, rev2=rev2, qresync=qresync)
         await model.select()
         clients.append(model)
     for who, action in story:
@@ -117,6 +153,12 @@ async def run(world: World, story: list[tuple[int, tuple[Any, ...]]]) -> None:
 @given(stories)
 async def test_clients_agree_with_the_server_in_memory(story: list[tuple[int, tuple[Any, ...]]]) -> None:
     await run(fake_world(), story)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(stories)
+async def test_results_that_are_kept_up_to_date(story: list[tuple[int, tuple[Any, ...]]]) -> None:
+    await run_watching(fake_world(), story)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from everpost.access.imap.session import FLUSH_BYTES, PIECE_BYTES
+from everpost.access.imap.fetch import FLUSH_BYTES
+from everpost.access.imap.session import PIECE_BYTES
 from everpost.core.errors import Broken
 from everpost.net.connection import ConnectionLost
 from everpost.store.ports import StoreUnavailable
@@ -185,6 +186,13 @@ commands = st.sampled_from(
         b"a COPY 1:* Sent\r\n",
         b"a MOVE $ Trash\r\n",
         b"a EXPUNGE\r\n",
+        b"a UID SORT RETURN (UPDATE PARTIAL -1:-3) (REVERSE DATE SUBJECT) UTF-8 NOT UID 2\r\n",
+        b"b SEARCH RETURN (UPDATE ALL) OR 1:* FUZZY YOUNGER 5\r\n",
+        b"c THREAD REFERENCES UTF-8 ALL\r\n",
+        b"d ESEARCH IN (personal subtree a) RETURN (MIN COUNT) SAVEDSINCE 1-Jan-2020\r\n",
+        b"e FETCH 1:* (PREVIEW (LAZY) SAVEDATE EMAILID THREADID) (PARTIAL 1:9)\r\n",
+        b'f CANCELUPDATE "a" "b"\r\n',
+        b"g ENABLE UIDONLY\r\n",
         b"a IDLE\r\n",
         b"DONE\r\n",
         b"a AUTHENTICATE PLAIN\r\n",

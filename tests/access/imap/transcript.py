@@ -20,6 +20,7 @@ import asyncio
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from tests.access.imap.world import Client, World, fake_world
@@ -136,7 +137,8 @@ class Runner:
                 if not self._clients[int(words[0])].ended:
                     raise Disagreement(f"connection {words[0]} should have ended")
             case "quota":
-                (await world.mail()).account.quota = int(words[0])
+                account = world.authenticator.account
+                world.authenticator.account = replace(account, quota_bytes=int(words[0]))
             case _:
                 raise ValueError(f"unknown directive: {what}")
 

@@ -9,7 +9,7 @@ from typing import Any
 from everpost.access.imap.session import Session
 from everpost.access.imap.settings import ImapSettings
 from everpost.access.imap.wire.machine import ImapMachine
-from everpost.accounts.authenticate import BadLogin
+from everpost.accounts.authenticate import BadExchange, BadLogin
 from everpost.accounts.values import Account
 from everpost.core.address import Address
 from everpost.core.errors import TryLater
@@ -36,6 +36,7 @@ class FakeConnection:
         self.sent: list[bytes] = []
         self.largest = 0
         self.woken = False
+        self.deflate = None
 
     def send(self, data: bytes) -> None:
         self.sent.append(data)
@@ -46,6 +47,10 @@ class FakeConnection:
 
     def wake(self) -> None:
         self.woken = True
+
+    @property
+    def binds_channels(self) -> bool:
+        return self.tls is not None
 
     def channel_binding(self, kind: str) -> bytes | None:
         return b"end point" if kind == "tls-server-end-point" and self.tls else None
@@ -73,7 +78,9 @@ class FakeExchange:
         if response is None:
             return b""
         if self._mechanism == "PLAIN":
-            _, user, password = response.decode().split("\0")
+            if response.count(b"\0") != 2:
+                raise BadExchange("malformed authentication message")
+            _, user, password = response.decode("utf-8", "replace").split("\0")
             return await self._logins.login(user, password, "", "")
         if response and self._steps < 3:
             return b"challenge"

@@ -134,6 +134,10 @@ class FakeConnection:
     def abort(self) -> None:
         self.aborted = True
 
+    @property
+    def binds_channels(self) -> bool:
+        return self.tls is not None
+
     def channel_binding(self, kind: str) -> bytes | None:
         return None
 

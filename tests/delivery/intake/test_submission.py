@@ -1,4 +1,5 @@
 import base64
+import ssl
 
 import pytest
 
@@ -18,10 +19,12 @@ def coded(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-async def under_tls(doors: Doors, door: Door | None = None) -> Client:
+async def under_tls(
+    doors: Doors, door: Door | None = None, newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
+) -> Client:
     client = await (await doors.open(door or doors.submission()))()
     await client.greet()
-    await client.start_tls()
+    await client.start_tls(newest)
     await client.say("EHLO client.test")
     return client
 
@@ -38,7 +41,11 @@ async def test_login_is_offered_under_tls_only(doors: Doors, house: House) -> No
     assert "AUTH" not in await client.greet()
     assert (await client.say(f"AUTH PLAIN {coded(plain('anna@here.test', PASSWORD))}")).startswith("538")
     await client.start_tls()
-    assert "AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN" in await client.say("EHLO client.test")
+    assert "AUTH SCRAM-SHA-256 PLAIN LOGIN" in await client.say("EHLO client.test")
+    older = await (await doors.open(doors.submission()))()
+    await older.greet()
+    await older.start_tls(ssl.TLSVersion.TLSv1_2)
+    assert "AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN" in await older.say("EHLO client.test")
 
 
 async def test_nothing_without_login(doors: Doors, house: House) -> None:
@@ -52,7 +59,7 @@ async def test_nothing_without_login(doors: Doors, house: House) -> None:
 @pytest.mark.parametrize("plus", [False, True])
 async def test_scram(doors: Doors, house: House, plus: bool) -> None:
     await house.account("anna@here.test")
-    client = await under_tls(doors)
+    client = await under_tls(doors, newest=ssl.TLSVersion.TLSv1_2)
     context = doors.certificates.context
     binding = ("tls-server-end-point", doors.certificates.end_point(context)) if plus else None
     scram = ScramClient("anna@here.test", PASSWORD, "abcdef", binding=binding)

@@ -124,3 +124,21 @@ async def test_what_is_given_back_is_free_at_once(database: Database) -> None:
     assert mine.entries == 0
     assert len(await other.take(10)) == 2
     assert all(row.state == WAITING for row in await rows(database))
+
+
+async def test_what_arrives_late_does_no_harm_to_a_newer_claim_of_the_same_worker(database: Database) -> None:
+    clock = FakeClock()
+    await fill(database, [entry(clock, 1)])
+    claims = Claims(database, clock, "worker")
+    old = claims.hold(await claims.take(10), clock.monotonic())
+    late = int((clock.now() + LEASE_SECONDS) * 1000)
+    clock.advance(LEASE_SECONDS + 10)
+    (newer,) = await claims.take(10)
+
+    async def renew(tx: Transaction) -> dict[int, int]:
+        return await queue.renew(tx, "worker", [newer.queue_id], late)
+
+    assert await database.write(renew) == {newer.queue_id: newer.fence}
+    await claims.give_back([old])
+    (row,) = await rows(database)
+    assert (row.lease_owner, row.lease_until, row.fence) == ("worker", newer.lease_until, newer.fence)

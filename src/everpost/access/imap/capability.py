@@ -20,10 +20,37 @@ AFTER_LOGIN = (
     "SEARCHRES",
     "BINARY",
     "CONDSTORE",
+    "QRESYNC",
     "SPECIAL-USE",
     "LIST-EXTENDED",
     "LIST-STATUS",
     "STATUS=SIZE",
+    "QUOTA",
+    "QUOTA=RES-STORAGE",
+    "MULTIAPPEND",
+    "REPLACE",
+    "CATENATE",
+    "UNAUTHENTICATE",
+    "UTF8=ACCEPT",
+    "CREATE-SPECIAL-USE",
+    "METADATA",
+    "LIST-METADATA",
+    "WITHIN",
+    "SORT",
+    "SORT=DISPLAY",
+    "THREAD=ORDEREDSUBJECT",
+    "THREAD=REFERENCES",
+    "ESORT",
+    "CONTEXT=SEARCH",
+    "CONTEXT=SORT",
+    "PARTIAL",
+    "SEARCH=FUZZY",
+    "PREVIEW",
+    "SAVEDATE",
+    "OBJECTID",
+    "MULTISEARCH",
+    "UIDONLY",
+    "INPROGRESS",
 )
 
 
@@ -32,6 +59,12 @@ def capabilities(session: "Session") -> bytes:
     words = list(ALWAYS)
     if session.mail is not None:
         words.extend(AFTER_LOGIN)
+        # RFC 7889
+        words.append(f"APPENDLIMIT={session.settings.max_literal}")
+        if session.connection.deflate is None:
+            words.append("COMPRESS=DEFLATE")
+        if session.settings.message_limit:
+            words.append(f"MESSAGELIMIT={session.settings.message_limit}")
     else:
         words.append("SASL-IR")
         if session.can_start_tls:

@@ -4,14 +4,16 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from everpost.access.imap.wire import response
+from everpost.access.imap.wire.grammar import objects
 from everpost.access.imap.wire.grammar.fetch import Item
 from everpost.mailbox import flags as flag_names
 from everpost.mailbox.reading import Forms
 from everpost.message import imapform
 from everpost.message.part import unpack
+from everpost.message.summary import Summary
 from everpost.store.sql.messages import MessageRow
 
-RFCS = (9051, 7162)
+RFCS = (7162, 8474, 8514, 8970, 9051)
 
 Rows = Sequence[MessageRow]
 
@@ -47,11 +49,33 @@ def _modseq(rows: Rows) -> list[bytes]:
     return [b"MODSEQ (%d)" % row[1] for row in rows]
 
 
+def _saved(rows: Rows) -> list[bytes]:
+    date_time = response.date_time
+    return [b"SAVEDATE " + date_time(row[6]) for row in rows]
+
+
+def _email_id(rows: Rows) -> list[bytes]:
+    return [b"EMAILID (%b)" % objects.email_id(row[7]) for row in rows]
+
+
+def _thread_id(rows: Rows) -> list[bytes]:
+    # RFC 8474 section 5.2: NIL where threads are not kept.
+    return [b"THREADID NIL"] * len(rows)
+
+
+def previews(rows: Rows, summaries: dict[int, Summary], *, utf8: bool) -> list[bytes]:
+    """PREVIEW (RFC 8970), for messages that all have a summary."""
+    return [b"PREVIEW " + response.string(summaries[row.uid].preview.encode(), utf8=utf8) for row in rows]
+
+
 BY_ROW: dict[Item, Callable[[Rows], list[bytes]]] = {
     Item.UID: _uid,
     Item.SIZE: _size,
     Item.INTERNALDATE: _date,
     Item.MODSEQ: _modseq,
+    Item.SAVEDATE: _saved,
+    Item.EMAILID: _email_id,
+    Item.THREADID: _thread_id,
 }
 
 

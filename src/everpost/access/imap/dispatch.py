@@ -2,18 +2,21 @@
 
 from typing import TYPE_CHECKING
 
-from everpost.access.imap import sync
+from everpost.access.imap import progress, sync
 from everpost.access.imap.commands.table import TABLE, Entry
-from everpost.access.imap.outcome import Outcome, bad, no, refusal
+from everpost.access.imap.outcome import Outcome, UidRequired, bad, no, refusal
 from everpost.access.imap.wire.events import Command
 from everpost.core.errors import EverpostError, TryLater
+from everpost.core.metrics import counter
 from everpost.mailbox.errors import FolderGone
 from everpost.net.connection import ConnectionLost
 
 if TYPE_CHECKING:
     from everpost.access.imap.session import Session
 
-RFCS = (3501, 9051)
+RFCS = (3501, 9051, 9586)
+
+COMMANDS = counter("access", "imap_commands_total", "IMAP commands answered", ("command", "outcome"))
 
 
 async def run(session: "Session", command: Command) -> None:
@@ -24,6 +27,8 @@ async def run(session: "Session", command: Command) -> None:
         outcome = bad(f"There is no command {command.name}")
     elif session.state.name not in entry.states:
         outcome = bad(f"{command.name} does not belong in the {session.state.value} state")
+    elif session.uid_only and entry.numbers:
+        outcome = refusal(UidRequired(f"after ENABLE UIDONLY only UID {command.name} can be used"))
     else:
         outcome = await _attempt(session, entry, command)
     if outcome is not None:
@@ -32,6 +37,9 @@ async def run(session: "Session", command: Command) -> None:
 
 async def _attempt(session: "Session", entry: Entry, command: Command) -> Outcome | None:
     try:
+        if entry.slow:
+            with progress.told(session, command):
+                return await entry.run(session, command)
         return await entry.run(session, command)
     except ConnectionLost:
         raise
@@ -77,6 +85,7 @@ async def _finish(session: "Session", command: Command, outcome: Outcome) -> Non
             # The command is done all the same; what changed is told next time.
             session.log.warning("sync.failed", reason=error.text)
     session.tagged(command.tag, outcome)
+    COMMANDS.labels(command.name if command.name in TABLE else "other", outcome.kind.decode()).inc()
     if outcome.kind == b"BAD":
         session.count_fault()
     else:

@@ -1,26 +1,32 @@
 """Answers FETCH: from the index and what was computed at delivery; message bytes are read only where needed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from everpost.access.imap import columns, sections
-from everpost.access.imap.outcome import Outcome, no, ok
+from everpost.access.imap import columns, limit, sections, sync
+from everpost.access.imap.outcome import ClientFault, Outcome, no, ok
 from everpost.access.imap.selected import Chosen, Selected
+from everpost.access.imap.vanished import tell_vanished
 from everpost.access.imap.wire.grammar.fetch import Attribute, Binary, BinarySize, Body, Fetch, Item
+from everpost.access.imap.wire.grammar.sets import NumberSet
+from everpost.mailbox.criteria import Ranges
 from everpost.mailbox.reading import Forms
 from everpost.message.part import Part, unpack
+from everpost.message.summary import Summary
 from everpost.store.sql.messages import SEEN, MessageRow
 
 if TYPE_CHECKING:
     from everpost.access.imap.session import Session
 
-RFCS = (3501, 9051, 3516, 7162, 5530)
+RFCS = (3501, 3516, 5530, 7162, 9051, 9394, 9586)
 
 # Messages answered between two looks at the output: from the index, from forms or headers, with bodies.
 ROWS_AT_ONCE = 2_000
 FORMS_AT_ONCE = 500
 BODIES_AT_ONCE = 50
+# While bodies are sent, the network takes the output when so many bytes wait.
+FLUSH_BYTES = 256 * 1024
 
 _FORMS = frozenset((Item.ENVELOPE, Item.BODY, Item.BODYSTRUCTURE))
 Bytes = Body | Binary | BinarySize
@@ -29,7 +35,17 @@ Bytes = Body | Binary | BinarySize
 class Plan:
     """What a FETCH needs, worked out once."""
 
-    __slots__ = ("at_once", "bytes", "items", "marks_seen", "needs_envelopes", "needs_forms", "needs_raw", "needs_tree")
+    __slots__ = (
+        "at_once",
+        "bytes",
+        "items",
+        "marks_seen",
+        "needs_envelopes",
+        "needs_forms",
+        "needs_raw",
+        "needs_summaries",
+        "needs_tree",
+    )
 
     def __init__(self, attributes: Iterable[Attribute]) -> None:
         attributes = tuple(attributes)
@@ -43,9 +59,10 @@ class Plan:
         wanted = _FORMS.intersection(self.items)
         self.needs_envelopes = wanted == {Item.ENVELOPE} and not self.needs_tree
         self.needs_forms = (bool(wanted) and not self.needs_envelopes) or self.needs_tree
+        self.needs_summaries = Item.PREVIEW in self.items
         if self.needs_raw:
             self.at_once = BODIES_AT_ONCE
-        elif self.bytes or wanted:
+        elif self.bytes or wanted or self.needs_summaries:
             self.at_once = FORMS_AT_ONCE
         else:
             self.at_once = ROWS_AT_ONCE
@@ -60,12 +77,22 @@ class Batch:
     forms: dict[int, Forms] | None = None
     envelopes: dict[int, bytes] | None = None
     headers: dict[int, bytes] | None = None
+    summaries: dict[int, Summary] | None = None
 
 
 async def answer(session: "Session", request: Fetch, *, uid: bool) -> Outcome:
     """Send the FETCH responses. Raises ClientFault, StoreUnavailable."""
     selected = session.need_selected()
+    if request.vanished and not (uid and session.qresync and request.changed_since is not None):
+        # RFC 7162 section 3.2.6
+        raise ClientFault("VANISHED needs UID FETCH, CHANGEDSINCE and ENABLE QRESYNC")
     chosen = selected.choose(request.messages, uid=uid)
+    if request.window is not None:
+        # RFC 9394 section 3.4: before CHANGEDSINCE.
+        chosen = Chosen(list(request.window.of(chosen.sequences)), list(request.window.of(chosen.uids)))
+    if request.window is not None and (refusal := limit.refused(session, len(chosen.uids))) is not None:
+        return refusal
+    chosen, lowest = limit.newest(session, chosen)
     attributes = dict.fromkeys(request.attributes)
     if request.changed_since is not None or Item.MODSEQ in attributes:
         session.enable_condstore()
@@ -73,7 +100,9 @@ async def answer(session: "Session", request: Fetch, *, uid: bool) -> Outcome:
         # RFC 7162 section 3.1.4.1
         attributes[Item.MODSEQ] = None
         chosen = _changed(selected, chosen, request.changed_since)
-    if uid:
+        if request.vanished:
+            await tell_vanished(session, selected, request.changed_since, _known(selected, request.messages))
+    if uid and not session.uid_only:
         attributes = dict.fromkeys((Item.UID, *attributes))
     plan = Plan(attributes)
     complete = True
@@ -89,23 +118,23 @@ async def answer(session: "Session", request: Fetch, *, uid: bool) -> Outcome:
         if selected.new_keywords(row.keywords for row in batch.rows):
             session.machine.send(selected.flags_line())
         if plan.bytes:
-            for place in range(len(batch.rows)):
-                match await _send_bytes(session, selected, plan, batch, place, fresh):
-                    case None:
-                        complete = False
-                    case False:
-                        unknown_encoding = True
-                    case True:
-                        pass
+            sent = await _send_bodies(session, selected, plan, batch, fresh)
+            complete = complete and sent.complete
+            unknown_encoding = unknown_encoding or sent.unknown_encoding
         else:
             _send_items(session, selected, plan, batch)
         await session.flush()
     if unknown_encoding:
-        return no("A part has a transfer encoding that is not known here", b"UNKNOWN-CTE")
-    if not complete:
-        # RFC 2180 section 4.1.3: what is there was answered.
-        return no("Some messages are gone", b"EXPUNGEISSUED")
-    return ok("FETCH completed")
+        return limit.said(session, no("A part has a transfer encoding that is not known here", b"UNKNOWN-CTE"), lowest)
+    if not complete and not uid:
+        # RFC 2180 section 4.1.3: what is there was answered. UIDs that are gone are passed over
+        # (RFC 9051 section 6.4.9).
+        return limit.said(session, no("Some messages are gone", b"EXPUNGEISSUED"), lowest)
+    return limit.said(session, ok("FETCH completed"), lowest)
+
+
+def _known(selected: Selected, wanted: NumberSet) -> Ranges:
+    return tuple((uid, uid) for uid in selected.saved) if wanted.saved else wanted.ranges
 
 
 def _changed(selected: Selected, chosen: Chosen, modseq: int) -> Chosen:
@@ -136,15 +165,18 @@ async def _load(selected: Selected, plan: Plan, sequences: Sequence[int], uids: 
     elif plan.needs_envelopes:
         batch.envelopes = await view.envelopes(uids)
         _keep(batch, batch.envelopes)
+    if plan.needs_summaries:
+        batch.summaries = await view.summaries(uids)
+        _keep(batch, batch.summaries)
     if plan.bytes and not plan.needs_raw:
         batch.headers = await view.headers(uids)
         _keep(batch, batch.headers)
     return batch
 
 
-def _keep(batch: Batch, found: dict[int, Forms] | dict[int, bytes]) -> None:
+def _keep(batch: Batch, found: Mapping[int, object]) -> None:
     """Leave out the messages that were not found."""
-    if len(found) == len(batch.rows):
+    if all(row.uid in found for row in batch.rows):
         return
     kept = [pair for pair in zip(batch.sequences, batch.rows, strict=True) if pair[1].uid in found]
     batch.sequences = [sequence for sequence, _ in kept]
@@ -159,6 +191,9 @@ def _columns(session: "Session", selected: Selected, plan: Plan, batch: Batch) -
             made.append(columns.flags(batch.rows, _recent_from(session, selected)))
         elif item in columns.BY_ROW:
             made.append(columns.BY_ROW[item](batch.rows))
+        elif item is Item.PREVIEW:
+            assert batch.summaries is not None
+            made.append(columns.previews(batch.rows, batch.summaries, utf8=session.utf8))
         elif batch.envelopes is not None:
             envelopes = batch.envelopes
             made.append([b"ENVELOPE " + envelopes[row.uid] for row in batch.rows])
@@ -176,51 +211,69 @@ def _recent_from(session: "Session", selected: Selected) -> int:
 
 def _send_items(session: "Session", selected: Selected, plan: Plan, batch: Batch) -> None:
     made = _columns(session, selected, plan, batch)
+    line, numbers = b"* %d FETCH (%b)\r\n", batch.sequences
+    if session.uid_only:
+        line, numbers = b"* %d UIDFETCH (%b)\r\n", [row.uid for row in batch.rows]
     if len(made) == 1:
-        lines = [
-            b"* %d FETCH (%b)\r\n" % (sequence, item) for sequence, item in zip(batch.sequences, made[0], strict=True)
-        ]
+        lines = [line % pair for pair in zip(numbers, made[0], strict=True)]
     else:
-        lines = [
-            b"* %d FETCH (%b)\r\n" % (sequence, b" ".join(items))
-            for sequence, *items in zip(batch.sequences, *made, strict=True)
-        ]
+        lines = [line % (number, b" ".join(items)) for number, *items in zip(numbers, *made, strict=True)]
     session.machine.send(b"".join(lines))
 
 
-async def _send_bytes(
-    session: "Session", selected: Selected, plan: Plan, batch: Batch, place: int, fresh: frozenset[int]
-) -> bool | None:
-    """One message with bytes of it: None if it is gone, False if a part cannot be decoded (it is left out then)."""
-    row = batch.rows[place]
-    one = Batch([batch.sequences[place]], [row], batch.forms, batch.envelopes)
-    raw = (await selected.view.raw(row.uid)) if batch.headers is None else batch.headers[row.uid]
-    if raw is None:
-        return None
-    tree = unpack(batch.forms[row.uid].structure) if plan.needs_tree and batch.forms else None
-    items = [column[0] for column in _columns(session, selected, plan, one)]
-    if row.uid in fresh:
-        # RFC 9051 section 6.4.5: flags that changed by the FETCH itself are told with it.
-        # RFC 7162 section 3.1: with UID and MODSEQ where CONDSTORE is used.
-        extra = (Item.UID, Item.FLAGS, Item.MODSEQ) if session.condstore else (Item.FLAGS,)
-        more = Plan(item for item in extra if item not in plan.items)
-        items.extend(column[0] for column in _columns(session, selected, more, one))
-    decodable = True
-    session.machine.send(b"* %d FETCH (%b" % (one.sequences[0], b" ".join(items)))
-    first = not items
-    for wanted in plan.bytes:
-        try:
-            head, data = _value(raw, tree, wanted)
-        except sections.UnknownEncoding:
-            decodable = False
+@dataclass(slots=True)
+class Sent:
+    """What could not be sent."""
+
+    complete: bool = True
+    unknown_encoding: bool = False
+
+
+async def _send_bodies(session: "Session", selected: Selected, plan: Plan, batch: Batch, fresh: frozenset[int]) -> Sent:
+    """Messages with bytes of them; those of `fresh` became \\Seen by it."""
+    sent = Sent()
+    machine = session.machine
+    columns_ = _columns(session, selected, plan, batch)
+    told = [b" ".join(items) for items in zip(*columns_, strict=True)] if columns_ else [b""] * len(batch.rows)
+    for sequence, row, items in zip(batch.sequences, batch.rows, told, strict=True):
+        raw = (await selected.view.raw(row.uid)) if batch.headers is None else batch.headers[row.uid]
+        if raw is None:
+            sent.complete = False
             continue
-        session.machine.send((b"" if first else b" ") + head)
-        first = False
-        if data:
-            await session.send_bulk(data)
-    session.machine.send(b")\r\n")
-    await session.flush(full=True)
-    return decodable
+        tree = unpack(batch.forms[row.uid].structure) if plan.needs_tree and batch.forms else None
+        if row.uid in fresh:
+            items += _changed_flags(session, selected, plan, sequence, row, first=not items)
+        machine.send(b"* %b (%b" % (sync.fetch_head(session, sequence, row.uid), items))
+        space = b" " if items else b""
+        for wanted in plan.bytes:
+            try:
+                head, data = _value(raw, tree, wanted)
+            except sections.UnknownEncoding:
+                sent.unknown_encoding = True
+                continue
+            machine.send(space + head)
+            space = b" "
+            if data:
+                await session.send_bulk(data)
+        machine.send(b")\r\n")
+        if machine.pending > FLUSH_BYTES:
+            await session.flush()
+    return sent
+
+
+def _changed_flags(
+    session: "Session", selected: Selected, plan: Plan, sequence: int, row: MessageRow, *, first: bool
+) -> bytes:
+    """RFC 9051 section 6.4.5: flags that changed by the FETCH itself are told with it.
+
+    RFC 7162 section 3.1: with UID and MODSEQ where CONDSTORE is used.
+    """
+    extra: tuple[Item, ...] = (Item.FLAGS, Item.MODSEQ) if session.condstore else (Item.FLAGS,)
+    if session.condstore and not session.uid_only:
+        extra = (Item.UID, *extra)
+    more = Plan(item for item in extra if item not in plan.items)
+    made = _columns(session, selected, more, Batch([sequence], [row]))
+    return b"".join((b"" if first and not place else b" ") + column[0] for place, column in enumerate(made))
 
 
 def _value(raw: bytes, tree: Part | None, wanted: Bytes) -> tuple[bytes, bytes]:

@@ -2,14 +2,15 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from everpost.access.imap.wire import response
+from everpost.access.imap.wire.grammar import objects
 from everpost.access.imap.wire.grammar.status import StatusItem
 from everpost.mailbox.names import INBOX, SEPARATOR
 from everpost.mailbox.values import Folder
 
-RFCS = (3501, 5258, 6154, 8438, 9051)
+RFCS = (3501, 5258, 6154, 8438, 8474, 9051)
 
 _WILDCARDS = re.compile(r"[*%]+")
 
@@ -99,10 +100,20 @@ def old_name(name: str, *, utf8: bool) -> bytes:
     return b'"OLDNAME" (%b)' % response.mailbox(name, utf8=utf8)
 
 
-def status_line(folder: Folder, items: Iterable[StatusItem], *, utf8: bool) -> bytes:
-    """`* STATUS name (...)`."""
-    told = response.listed(item.value.encode() + b" %d" % TOTALS[item](folder) for item in items)
+def status_line(
+    folder: Folder, items: Iterable[StatusItem], *, utf8: bool, deleted_bytes: Mapping[int, int] | None = None
+) -> bytes:
+    """`* STATUS name (...)`; `deleted_bytes` by folder is what DELETED-STORAGE tells."""
+    told = response.listed(item.value.encode() + b" " + _value(folder, item, deleted_bytes or {}) for item in items)
     return response.untagged(b"STATUS", response.mailbox(folder.name, utf8=utf8), told)
+
+
+def _value(folder: Folder, item: StatusItem, deleted_bytes: Mapping[int, int]) -> bytes:
+    if item is StatusItem.MAILBOXID:
+        return b"(%b)" % objects.mailbox_id(folder.folder_id)
+    if item is StatusItem.DELETED_STORAGE:
+        return b"%d" % deleted_bytes.get(folder.folder_id, 0)
+    return b"%d" % TOTALS[item](folder)
 
 
 TOTALS: dict[StatusItem, Callable[[Folder], int]] = {

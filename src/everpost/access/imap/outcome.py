@@ -5,9 +5,19 @@ from dataclasses import dataclass
 from everpost.access.imap.wire.grammar.search import BadCharset, TooComplex
 from everpost.access.imap.wire.names import BadName
 from everpost.core.errors import EverpostError, ProtocolError, Refused, TryLater
-from everpost.mailbox.errors import BadFolderName, FolderExists, FolderGone, NoFolder, OverQuota, TooLarge
+from everpost.mailbox.errors import (
+    BadFolderName,
+    FolderExists,
+    FolderGone,
+    NoFolder,
+    NoMessage,
+    OverQuota,
+    TooLarge,
+    TooManyNotes,
+    UseTaken,
+)
 
-RFCS = (5530, 9051)
+RFCS = (5530, 9051, 9586)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +51,19 @@ class ClientFault(ProtocolError):
     """A command that is well formed and still cannot be meant."""
 
 
+class UidRequired(ClientFault):
+    """A message was named by its sequence number after ENABLE UIDONLY (RFC 9586)."""
+
+
 # From the special to the general; the first that fits counts.
 _CODES: tuple[tuple[type[EverpostError], bytes | None], ...] = (
     (NoFolder, b"NONEXISTENT"),
+    (NoMessage, b"EXPUNGEISSUED"),
+    (UseTaken, b"USEATTR"),
     (FolderExists, b"ALREADYEXISTS"),
     (BadFolderName, b"CANNOT"),
     (BadName, b"CANNOT"),
+    (TooManyNotes, b"METADATA TOOMANY"),
     (OverQuota, b"OVERQUOTA"),
     (TooLarge, b"TOOBIG"),
     (BadCharset, b"BADCHARSET (UTF-8 US-ASCII)"),
@@ -62,8 +79,8 @@ def refusal(error: EverpostError, *, create: bool = False) -> Outcome:
     """What an error means to the client; with `create` a missing mailbox could be created (TRYCREATE)."""
     text = error.text[:1].upper() + error.text[1:]
     if isinstance(error, ProtocolError):
-        return bad(text)
+        return bad(text, b"UIDREQUIRED" if isinstance(error, UidRequired) else None)
     if create and isinstance(error, NoFolder):
         return no(text, b"TRYCREATE")
-    code = next(code for kind, code in _CODES if isinstance(error, kind))
+    code = getattr(error, "code", None) or next(code for kind, code in _CODES if isinstance(error, kind))
     return no(text, code)

@@ -1,6 +1,7 @@
 """Which bytes of a message BODY[...] and BINARY[...] mean, by the offsets kept since delivery."""
 
 import binascii
+from functools import lru_cache
 
 from everpost.access.imap.wire.grammar.fetch import Kind, Partial, Section
 from everpost.core.errors import Refused
@@ -60,8 +61,12 @@ def _of_part(raw: bytes, part: Part, section: Section) -> bytes | None:
 def _header(header: bytes, section: Section) -> bytes:
     if section.kind is Kind.HEADER:
         return header
-    names = frozenset(name.lower() for name in section.fields)
-    return select(header, names, but=section.kind is Kind.FIELDS_NOT)
+    return select(header, _lower(section.fields), but=section.kind is Kind.FIELDS_NOT)
+
+
+@lru_cache(maxsize=256)
+def _lower(names: tuple[bytes, ...]) -> frozenset[bytes]:
+    return frozenset(name.lower() for name in names)
 
 
 def cut(data: bytes, partial: Partial | None) -> bytes:

@@ -3,6 +3,7 @@
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from everpost.access.imap.outcome import ClientFault
 from everpost.access.imap.wire import response
@@ -10,6 +11,9 @@ from everpost.access.imap.wire.grammar.flags import SYSTEM
 from everpost.access.imap.wire.grammar.sets import NumberSet
 from everpost.mailbox.criteria import LAST, Ranges, spans
 from everpost.mailbox.view import View
+
+if TYPE_CHECKING:
+    from everpost.access.imap.contexts import Context
 
 RFCS = (9051, 5182)
 
@@ -31,7 +35,9 @@ class Selected:
 
     view: View
     saved: list[int] = field(default_factory=list)
-    """UIDs that "$" stands for."""
+    """UIDs that "$" stands for, ascending."""
+    contexts: dict[str, "Context"] = field(default_factory=dict)
+    """Searches that are kept up to date, by the tags of their commands."""
     keywords: set[str] = field(default_factory=set)
     """Keywords the client knows of, in lower case."""
     _told: set[str] = field(default_factory=set)
@@ -55,11 +61,17 @@ class Selected:
         return Chosen(sequences, uids)
 
     def check_sequences(self, ranges: Ranges) -> None:
-        """Raises ClientFault if there is a number without a message."""
+        """Raises ClientFault if there is a number without a message.
+
+        Unlike RFC 9051 section 9 (seq-number): "1:*" of an empty mailbox is no fault, it means no message. Programs
+        ask so without looking at EXISTS.
+        """
         count = len(self.view.uids)
         for pair in ranges:
+            if not count and LAST in pair:
+                continue
             for number in pair:
-                if number > count or (number == LAST and not count):
+                if number > count:
                     raise ClientFault(f"there is no message {number or '*'}")
 
     def by_uid(self, ranges: Iterable[tuple[int, int]]) -> Chosen:

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Protocol, assert_never
 from everpost import __version__
 from everpost.access.imap import dispatch
 from everpost.access.imap.capability import capabilities
+from everpost.access.imap.fetch import FLUSH_BYTES
 from everpost.access.imap.outcome import ClientFault, Outcome
 from everpost.access.imap.selected import Selected
 from everpost.access.imap.settings import ImapSettings
 from everpost.access.imap.wire import response
 from everpost.access.imap.wire.events import Closed, Command, Event, Fault, Hopeless, Line, Malformed
-from everpost.access.imap.wire.machine import ImapMachine
+from everpost.access.imap.wire.machine import BULKY, ImapMachine, Limits
 from everpost.core.clock import Clock
 from everpost.core.log import logger
 from everpost.mailbox.account import AccountMail, Mailboxes
@@ -28,8 +29,6 @@ log = logger("imap")
 
 RFCS = (3501, 9051)
 
-# So many bytes wait in the output before the network takes them.
-FLUSH_BYTES = 256 * 1024
 PIECE_BYTES = 128 * 1024
 
 
@@ -91,6 +90,12 @@ class Session:
         """The client said ENABLE IMAP4rev2."""
         self.condstore = False
         """The client uses CONDSTORE (RFC 7162 section 3.1)."""
+        self.qresync = False
+        """The client said ENABLE QRESYNC (RFC 7162 section 3.2.3)."""
+        self.utf8_accept = False
+        """The client said ENABLE UTF8=ACCEPT (RFC 6855 section 3)."""
+        self.uid_only = False
+        """The client said ENABLE UIDONLY: no sequence numbers are taken or told (RFC 9586)."""
         self.failures = 0
         """Failed logins."""
         self.log = log.bind(peer=connection.peer.host)
@@ -188,7 +193,7 @@ class Session:
     @property
     def utf8(self) -> bool:
         """Whether mailbox names are UTF-8 on the wire."""
-        return self.rev2
+        return self.rev2 or self.utf8_accept
 
     @property
     def is_private(self) -> bool:
@@ -208,15 +213,11 @@ class Session:
     @property
     def mechanisms(self) -> tuple[str, ...]:
         """SASL mechanisms that may be used now."""
-        return self.authenticator.mechanisms(tls=self.is_private, binding=self.connection.tls is not None)
+        return self.authenticator.mechanisms(tls=self.is_private, binding=self.connection.binds_channels)
 
     def channel_binding(self, kind: str) -> bytes | None:
-        """For SCRAM-SHA-256-PLUS."""
-        if self.connection.tls is None:
-            return None
-        if kind == "tls-server-end-point" and self.certificates is not None:
-            return self.certificates.end_point(self.connection.certificate_context)
-        return self.connection.channel_binding(kind)
+        """For SCRAM-SHA-256-PLUS; None where logins cannot be bound."""
+        return self.connection.channel_binding(kind) if self.connection.binds_channels else None
 
     def capability_code(self) -> bytes:
         """The CAPABILITY response code."""
@@ -229,6 +230,15 @@ class Session:
         self.machine.limits = self.settings.limits
         self.log = self.log.bind(account_id=account.account_id)
         self.log.info("session.authenticated", tls=self.connection.tls.version if self.connection.tls else None)
+
+    def log_out(self) -> None:
+        """Nobody is logged in any more: as after the greeting, but for TLS and compression."""
+        self.unselect()
+        self.mail = self.account = None
+        self.rev2 = self.condstore = self.qresync = self.utf8_accept = self.uid_only = False
+        self.machine.limits = Limits()
+        self.log = log.bind(peer=self.connection.peer.host)
+        self._began = self.clock.monotonic()
 
     def need_mail(self) -> AccountMail:
         """The account's mail; the command table allows the caller only after login."""
@@ -324,9 +334,9 @@ class Session:
         kind, code = b"BAD", None
         if event.fault is Fault.TOO_BIG:
             # RFC 7889 section 2: a message that is too large is refused with NO.
-            kind, code = (b"NO" if event.name == "APPEND" else b"BAD"), b"TOOBIG"
+            kind, code = (b"NO" if event.name in BULKY else b"BAD"), b"TOOBIG"
         self.machine.send(response.status(tag.encode() if tag else b"*", kind, _sentence(event.fault.value), code))
-        if event.fault is not Fault.TOO_BIG or event.name != "APPEND":
+        if event.fault is not Fault.TOO_BIG or event.name not in BULKY:
             self.count_fault()
 
 

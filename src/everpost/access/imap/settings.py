@@ -24,6 +24,10 @@ class ImapSettings:
     """How often an IDLE session looks by itself, in case a wake-up was lost."""
     keepalive: float = 300
     """How often an IDLE client that hears nothing is told that the server is there."""
+    progress_interval: float = 10
+    """How often a client that waits for a long search, copy or removal is told that it goes on (RFC 9585)."""
+    message_limit: int = 0
+    """So many messages one command works on at most (RFC 9738); 0 for no limit. Few clients know what to do then."""
     max_faults: int = 20
     """So many commands in a row that cannot be understood end the connection."""
     max_failures: int = 4

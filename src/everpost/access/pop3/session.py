@@ -208,17 +208,12 @@ class Session:
         self._machine.ok(f"goodbye; {removed} messages deleted" if removed else "goodbye")
 
     def _binding(self, kind: str) -> bytes | None:
-        """Channel binding data (RFC 5929) for SCRAM-SHA-256-PLUS."""
-        if self._connection.tls is None:
-            return None
-        if kind == "tls-server-end-point" and self._door.certificates is not None:
-            return self._door.certificates.end_point(self._connection.certificate_context)
-        return self._connection.channel_binding(kind)
+        """Channel binding data (RFC 5929) for SCRAM-SHA-256-PLUS; None where logins cannot be bound."""
+        return self._connection.channel_binding(kind) if self._connection.binds_channels else None
 
     def _offer_login(self) -> None:
         tls = self._connection.tls is not None
-        bound = tls and self._door.certificates is not None
-        self._machine.mechanisms = self._door.authenticator.mechanisms(tls, bound)
+        self._machine.mechanisms = self._door.authenticator.mechanisms(tls, self._connection.binds_channels)
 
     def _ends_at(self) -> float:
         """Until when (Clock.monotonic) nothing needs to be done if the client says nothing."""

@@ -21,7 +21,7 @@ class Login:
     def mechanisms(self) -> tuple[str, ...]:
         """What may be offered now; nothing without TLS (unless the authenticator was told otherwise)."""
         tls = self._connection.tls is not None
-        return self._authenticator.mechanisms(tls, tls and self._door.certificates is not None)
+        return self._authenticator.mechanisms(tls, self._connection.binds_channels)
 
     async def step(self, event: events.AuthStart | events.AuthResponse) -> bytes | Account:
         """The next challenge, or who it is. Raises BadLogin, TooManyFailures."""
@@ -41,9 +41,5 @@ class Login:
         self._running = None
 
     def _binding(self, kind: str) -> bytes | None:
-        """Channel binding data (RFC 5929) for SCRAM-...-PLUS; None without TLS."""
-        if self._connection.tls is None:
-            return None
-        if kind == "tls-server-end-point" and self._door.certificates is not None:
-            return self._door.certificates.end_point(self._connection.certificate_context)
-        return self._connection.channel_binding(kind)
+        """Channel binding data (RFC 5929) for SCRAM-SHA-256-PLUS; None where logins cannot be bound."""
+        return self._connection.channel_binding(kind) if self._connection.binds_channels else None

@@ -104,17 +104,17 @@ class Claims:
         """Let others have these at once; if the store is away they wait for the lease to end."""
         for claim in claims:
             self._held.discard(claim)
-        ids = [row.queue_id for claim in claims for row in claim.rows]
-        if not ids:
+        fences = [(row.queue_id, row.fence) for claim in claims for row in claim.rows]
+        if not fences:
             return
 
         async def work(tx: Transaction) -> None:
-            await queue.give_back(tx, self.owner, ids)
+            await queue.give_back(tx, fences)
 
         try:
             await self.database.write(work)
         except EverpostError as error:
-            log.warning("leases.kept", queue_ids=ids, reason=error.text)
+            log.warning("leases.kept", queue_ids=[queue_id for queue_id, _ in fences], reason=error.text)
 
     async def give_back_all(self) -> None:
         """At a clean stop."""

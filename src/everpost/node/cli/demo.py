@@ -56,6 +56,8 @@ class Plan:
     folder: Path
     users: int
     password: str
+    password_before: str
+    """What the accounts have that are in the folder already; empty if that is not known."""
     database: str
     workers: int
 
@@ -77,12 +79,18 @@ def demo(
     """
     temporary = dir_ is None
     folder = Path(tempfile.mkdtemp(prefix="everpost-demo-")) if dir_ is None else dir_.absolute()
-    plan = Plan(base_port, folder, users, password or passwords.generate(), database, workers)
     try:
+        before = _password_before(folder)
+        plan = Plan(base_port, folder, users, password or before or passwords.generate(), before, database, workers)
         uvloop.run(_run(plan))
     finally:
         if temporary:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _password_before(folder: Path) -> str:
+    file = folder / "password"
+    return file.read_text() if file.exists() else ""
 
 
 async def _run(plan: Plan) -> None:
@@ -108,8 +116,7 @@ def _write_settings(plan: Plan) -> Path:
     if not certificate.exists():
         pems = self_signed([HOSTNAME, DOMAIN, "localhost"], time.time())
         certificate.write_bytes(pems[0])
-        key.touch(mode=0o600)
-        key.write_bytes(pems[1])
+        _write_private(key, pems[1].decode())
     listen = {name: (HostPort(HOST, plan.base_port + port),) for name, port, _, _ in SERVICES}
     text = commented(
         {
@@ -133,10 +140,13 @@ def _write_settings(plan: Plan) -> Path:
             "log": {"format": "console" if sys.stderr.isatty() else "json", "level": "info", "addresses": True},
         }
     )
-    path = folder / "everpost.toml"
+    _write_private(folder / "everpost.toml", text)
+    return folder / "everpost.toml"
+
+
+def _write_private(path: Path, text: str) -> None:
     path.touch(mode=0o600)
     path.write_text(text)
-    return path
 
 
 async def _fill(plan: Plan, database_url: str) -> None:
@@ -157,7 +167,7 @@ async def _fill(plan: Plan, database_url: str) -> None:
                 try:
                     await directory.add_account(_user(number), secret, f"User {number}")
                 except Taken:
-                    if plan.users <= 100:
+                    if plan.password != plan.password_before:
                         await directory.set_password(_user(number), plan.password)
 
         await asyncio.gather(*(add(number) for number in range(plan.users)))
@@ -166,6 +176,7 @@ async def _fill(plan: Plan, database_url: str) -> None:
         await directory.add_address(_at("team"), [_user(0), _user(last)] if last else [_user(0)])
         await directory.add_address(_at("forward"), [Address("someone", "elsewhere.test")])
         await directory.set_catch_all(CATCH_ALL_DOMAIN, [_user(0)])
+        _write_private(plan.folder / "password", plan.password)
     finally:
         await database.close()
 
@@ -197,13 +208,19 @@ async def _announce(plan: Plan, ready: asyncio.Event) -> None:
     console.print()
     console.print(people)
     port = plan.base_port
+    # As it was started: outside of its virtual environment it is not on the path.
+    everpost = sys.argv[0]
     console.print(
         f"""
 Try:
   swaks --server {HOST}:{port + 25} --from me@elsewhere.test --to user0@{DOMAIN} --tls
+  swaks --server {HOST}:{port + 587} --tls --auth PLAIN --auth-user user0@{DOMAIN} --auth-password {plan.password} \\
+    --from user0@{DOMAIN} --to team@{DOMAIN}
   curl -k --ssl-reqd -u user0@{DOMAIN}:{plan.password} 'imap://{HOST}:{port + 143}/INBOX;MAILINDEX=1'
+  mutt -e 'set imap_user=user0@{DOMAIN} imap_pass={plan.password} ssl_starttls=no' -f imap://{HOST}:{port + 143}/INBOX
   curl http://{HOST}:{port + 80}/health/ready
-  everpost --help        with EVERPOST_SETTINGS={plan.folder / "everpost.toml"}
+  export EVERPOST_SETTINGS={plan.folder / "everpost.toml"}
+  {everpost} account list
 
 Ctrl-C ends it.
 """,

@@ -10,6 +10,7 @@ import typer
 
 from everpost import __version__
 from everpost.core.errors import Broken, EverpostError, TryLater
+from everpost.node import logging
 from everpost.node.cli import account, address, check, demo, domain, init, password, queue, serve
 from everpost.node.cli.output import show
 from everpost.node.settings.read import BadSettings
@@ -46,6 +47,8 @@ def version(json: bool = typer.Option(False, "--json", help="Print JSON.")) -> N
 
 def main() -> None:
     """Run a command; errors become one line and an exit code."""
+    # Until `serve` or `demo` say otherwise. Never on standard output, which is for answers (--json).
+    logging.configure("console", "warning", "cli")
     try:
         app()
     except BadSettings as error:

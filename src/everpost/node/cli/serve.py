@@ -1,6 +1,7 @@
 """`everpost serve` and `everpost migrate`."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import uvloop
@@ -18,6 +19,8 @@ def serve(settings: SettingsOption = None) -> None:
 
     SIGTERM stops with grace, SIGHUP reads certificates and settings again.
     """
+    # Mail is nobody else's; a group may make backups.
+    os.umask(0o027)
     path = settings_path(settings).absolute()
     loaded = settings_of(path)
     logging.configure(loaded.log.format, loaded.log.level, "supervisor")

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# How long one request may take, and for how long a call is begun anew (seconds). An SMTP client waits ten
-# minutes for the reply to its data (RFC 5321 section 4.5.3.2.6): retrying for a while is better than 451.
+# How long one request may take, and for how long a call is begun anew (seconds). Who can wait longer, such as
+# the intake of mail, asks again.
 REQUEST_SECONDS = 20.0
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 5.0
 MAX_RETRIES = 50
 LISTED_AT_ONCE = 1000
 

@@ -90,7 +90,29 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        "0002-signatures",
+        "0002-tombstones",
+        (
+            # Up to this modseq tombstones may be forgotten; of what was before this step that is not known.
+            "ALTER TABLE folder ADD COLUMN pruned_modseq $INT NOT NULL DEFAULT 0",
+            "UPDATE folder SET pruned_modseq = modseq",
+        ),
+    ),
+    (
+        "0003-annotation",
+        (
+            # `folder_id` 0 is the account itself.
+            """CREATE TABLE annotation (
+                account_id $INT NOT NULL,
+                folder_id $INT NOT NULL,
+                name $TEXT NOT NULL,
+                value $BYTES NOT NULL,
+                PRIMARY KEY (account_id, folder_id, name)
+            )""",
+            "CREATE INDEX annotation_folder ON annotation (folder_id)",
+        ),
+    ),
+    (
+        "0004-signatures",
         (
             # A table of its own: a search reads thousands of them, and nothing else of the messages.
             """CREATE TABLE signature (

@@ -64,7 +64,8 @@ async def rename(tx: Transaction, folder: FolderId, name: str, modseq: ModSeq) -
 
 
 async def delete(tx: Transaction, folder: FolderId) -> None:
-    """Remove the row and the tombstones; the messages must be gone already."""
+    """Remove the row, the tombstones and the annotations; the messages must be gone already."""
+    await tx.execute("DELETE FROM annotation WHERE folder_id = $1", folder)
     await tx.execute("DELETE FROM expunged WHERE folder_id = $1", folder)
     await tx.execute("DELETE FROM folder WHERE folder_id = $1", folder)
 

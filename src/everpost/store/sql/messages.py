@@ -112,11 +112,36 @@ async def flagged(tx: Transaction, folder: FolderId, bit: int) -> Sequence[Messa
     )
 
 
+async def flagged_size(tx: Transaction, folders: Sequence[int], bit: int) -> dict[int, int]:
+    """By folder, the octets of messages that have the flag; folders without any are left out."""
+    rows = await tx.fetch(
+        """SELECT folder_id, sum(size) FROM message WHERE folder_id IN MANY($1) AND flags & $2 <> 0
+           GROUP BY folder_id""",
+        folders,
+        bit,
+    )
+    return {row[0]: int(row[1]) for row in rows}
+
+
 async def prune(tx: Transaction, before_ms: int, limit: int) -> int:
     """Forget up to `limit` tombstones left before `before_ms`; how many there were."""
-    return await tx.execute(
+    rows = await tx.fetch(
         """DELETE FROM expunged WHERE (folder_id, modseq, uid) IN (
-               SELECT folder_id, modseq, uid FROM expunged WHERE expunged_at < $1 ORDER BY expunged_at LIMIT $2)""",
+               SELECT folder_id, modseq, uid FROM expunged WHERE expunged_at < $1 ORDER BY expunged_at LIMIT $2)
+           RETURNING folder_id, modseq""",
         before_ms,
         limit,
     )
+    latest: dict[int, int] = {}
+    for folder, modseq in rows:
+        latest[folder] = max(modseq, latest.get(folder, 0))
+    await tx.many(
+        "UPDATE folder SET pruned_modseq = $2 WHERE folder_id = $1 AND pruned_modseq < $2", sorted(latest.items())
+    )
+    return len(rows)
+
+
+async def pruned(tx: Transaction, folder: FolderId) -> int | None:
+    """The modseq up to which tombstones may be forgotten; None if the folder is gone."""
+    value = await tx.value("SELECT pruned_modseq FROM folder WHERE folder_id = $1", folder)
+    return None if value is None else int(value)

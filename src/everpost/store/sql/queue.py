@@ -95,10 +95,13 @@ async def claim(
 
 
 async def renew(tx: Transaction, owner: str, ids: Sequence[int], until: int) -> dict[int, int]:
-    """Hold these entries until `until`; return queue_id -> fence of those that `owner` still has."""
+    """Hold these entries until `until`; return queue_id -> fence of those that `owner` has.
+
+    A lease is never shortened: this may arrive late, when the same owner has claimed an entry anew.
+    """
     rows = await tx.fetch(
-        "UPDATE queue_entry SET lease_until = $3 WHERE queue_id IN MANY($2) AND lease_owner = $1 "
-        "RETURNING queue_id, fence",
+        "UPDATE queue_entry SET lease_until = CASE WHEN lease_until > $3 THEN lease_until ELSE $3 END "
+        "WHERE queue_id IN MANY($2) AND lease_owner = $1 RETURNING queue_id, fence",
         owner,
         ids,
         until,
@@ -106,12 +109,10 @@ async def renew(tx: Transaction, owner: str, ids: Sequence[int], until: int) -> 
     return {row[0]: row[1] for row in rows}
 
 
-async def give_back(tx: Transaction, owner: str, ids: Sequence[int]) -> None:
-    """Let others have these entries at once; those of another owner stay as they are."""
-    await tx.execute(
-        "UPDATE queue_entry SET lease_owner = '', lease_until = 0 WHERE queue_id IN MANY($2) AND lease_owner = $1",
-        owner,
-        ids,
+async def give_back(tx: Transaction, claims: Sequence[tuple[int, int]]) -> None:
+    """Let others have entries at once, (queue_id, fence) each; those claimed anew since stay as they are."""
+    await tx.many(
+        "UPDATE queue_entry SET lease_owner = '', lease_until = 0 WHERE queue_id = $1 AND fence = $2", sorted(claims)
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from everpost.access.imap import limit
 from everpost.access.imap.outcome import READ_ONLY, Outcome, no, ok
 from everpost.access.imap.selected import Chosen
 from everpost.access.imap.wire import response
@@ -14,9 +15,7 @@ from everpost.mailbox.values import Copied
 if TYPE_CHECKING:
     from everpost.access.imap.session import Session
 
-RFCS = (2180, 4315, 6851, 9051)
-
-GONE = "The messages are gone"
+RFCS = (2180, 4315, 6851, 9051, 9738)
 
 
 async def copy(session: "Session", command: Command) -> Outcome:
@@ -25,10 +24,12 @@ async def copy(session: "Session", command: Command) -> Outcome:
     view = session.need_selected().view
     if not chosen.uids:
         await session.need_mail().status(name)
-        return ok("No messages to copy")
+        return _nothing(command, "copy")
+    if (refusal := limit.refused(session, len(chosen.uids))) is not None:
+        return refusal
     copied = await view.copy(chosen.uids, name)
     if not copied.source:
-        return no(GONE, b"EXPUNGEISSUED")
+        return _nothing(command, "copy")
     return ok("COPY completed", _code(copied))
 
 
@@ -40,13 +41,14 @@ async def move(session: "Session", command: Command) -> Outcome:
         return READ_ONLY
     if not chosen.uids:
         await session.need_mail().status(name)
-        return ok("No messages to move")
+        return _nothing(command, "move")
+    chosen, lowest = limit.newest(session, chosen)
     moved = await view.move(chosen.uids, name)
     if not moved.source:
-        return no(GONE, b"EXPUNGEISSUED")
+        return _nothing(command, "move")
     # RFC 6851 section 4.3: before the EXPUNGE responses.
     session.untagged_status(b"OK", "Moved", _code(moved))
-    return ok("MOVE completed")
+    return limit.said(session, ok("MOVE completed"), lowest)
 
 
 def _arguments(session: "Session", command: Command) -> tuple[Chosen, str]:
@@ -56,6 +58,13 @@ def _arguments(session: "Session", command: Command) -> tuple[Chosen, str]:
     name = mailbox(reader, utf8=session.utf8)
     reader.end()
     return session.need_selected().choose(wanted, uid=command.is_uid), name
+
+
+def _nothing(command: Command, verb: str) -> Outcome:
+    """None of the messages is there: an error, unless they were named by UID (RFC 9051 section 6.4.9)."""
+    if command.is_uid or command.text.startswith(b"$"):
+        return ok(f"No messages to {verb}")
+    return no("The messages are gone", b"EXPUNGEISSUED")
 
 
 def _code(copied: Copied) -> bytes:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from everpost.access.imap.commands import qresync
 from everpost.access.imap.outcome import Outcome, ok
 from everpost.access.imap.wire.events import Command
 from everpost.access.imap.wire.tokens import Reader
@@ -10,7 +11,7 @@ from everpost.access.imap.wire.tokens import Reader
 if TYPE_CHECKING:
     from everpost.access.imap.session import Session
 
-RFCS = (5161, 9051)
+RFCS = (5161, 6855, 9051, 9586)
 
 
 def _rev2(session: "Session") -> bool:
@@ -25,10 +26,29 @@ def _condstore(session: "Session") -> bool:
     return fresh
 
 
+def _utf8(session: "Session") -> bool:
+    fresh = not session.utf8_accept
+    session.utf8_accept = True
+    return fresh
+
+
+def _uid_only(session: "Session") -> bool:
+    fresh = not session.uid_only
+    session.uid_only = True
+    if session.selected is not None:
+        # What is told by sequence numbers cannot be told any more.
+        known = session.selected.contexts
+        session.selected.contexts = {tag: context for tag, context in known.items() if context.is_uid}
+    return fresh
+
+
 # By the name in capitals: how it is written, and what turns it on and says whether it was off before.
 EXTENSIONS: dict[str, tuple[str, Callable[["Session"], bool]]] = {
     "CONDSTORE": ("CONDSTORE", _condstore),
+    "QRESYNC": ("QRESYNC", qresync.enable),
+    "UTF8=ACCEPT": ("UTF8=ACCEPT", _utf8),
     "IMAP4REV2": ("IMAP4rev2", _rev2),
+    "UIDONLY": ("UIDONLY", _uid_only),
 }
 
 

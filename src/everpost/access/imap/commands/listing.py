@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from everpost.access.imap.commands import metadata
 from everpost.access.imap.folders import list_line, matcher, parents, status_line
 from everpost.access.imap.outcome import Outcome, ok
 from everpost.access.imap.wire.events import Command
@@ -30,6 +31,10 @@ class Tree:
     subscribed: frozenset[str]
     above: frozenset[str]
     """Names that have a mailbox below them."""
+    deleted_bytes: dict[int, int] | None = None
+    """By folder, if STATUS asks for it."""
+    notes: dict[int, dict[str, bytes]] = field(default_factory=dict)
+    """By folder, if METADATA asks for it."""
 
 
 async def run(session: "Session", command: Command) -> Outcome:
@@ -41,7 +46,7 @@ async def run(session: "Session", command: Command) -> Outcome:
         return ok("LIST completed")
     if StatusItem.HIGHESTMODSEQ in request.status:
         session.enable_condstore()
-    tree = await _load(session)
+    tree = await _load(session, request)
     fits = _matchers(request)
     for place, name in enumerate(_candidates(request, tree)):
         if place % TURN == TURN - 1:
@@ -52,11 +57,15 @@ async def run(session: "Session", command: Command) -> Outcome:
     return ok("LIST completed")
 
 
-async def _load(session: "Session") -> Tree:
+async def _load(session: "Session", request: List) -> Tree:
     mail = session.need_mail()
     folders = {folder.name: folder for folder in await mail.folders()}
     subscribed = frozenset(await mail.subscriptions())
-    return Tree(folders, subscribed, frozenset(parents(folders)))
+    deleted = None
+    if StatusItem.DELETED_STORAGE in request.status:
+        deleted = await mail.deleted_bytes(list(folders.values()))
+    notes = await mail.all_annotations() if request.metadata else {}
+    return Tree(folders, subscribed, frozenset(parents(folders)), deleted, notes)
 
 
 def _matchers(request: List) -> list[Callable[[str], bool]]:
@@ -119,4 +128,9 @@ def _tell(session: "Session", request: List, tree: Tree, name: str, fits: list[C
         told.append(folder.role)
     session.machine.send(list_line(name, told, utf8=session.utf8, extended=extended))
     if folder is not None and request.status and wanted:
-        session.machine.send(status_line(folder, request.status, utf8=session.utf8))
+        session.machine.send(status_line(folder, request.status, utf8=session.utf8, deleted_bytes=tree.deleted_bytes))
+    if folder is not None and request.metadata and wanted:
+        notes = tree.notes.get(folder.folder_id, {})
+        # RFC 9590 section 3.2: of every mailbox, NIL for what is not noted.
+        values = {entry: notes.get(entry) for entry in request.metadata}
+        session.machine.send(metadata.line(name, values, utf8=session.utf8))

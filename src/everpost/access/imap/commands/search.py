@@ -1,108 +1,96 @@
-"""SEARCH and UID SEARCH (RFC 9051 section 6.4.4), with RETURN (RFC 4731) and SAVE (RFC 5182)."""
+"""SEARCH and UID SEARCH (RFC 9051 section 6.4.4), with RETURN (RFC 4731) and SAVE (RFC 5182).
 
-from bisect import bisect_left
-from collections.abc import Sequence
+FUZZY (RFC 6203) finds what exact matching finds: substrings without regard to case. Every message found has the
+same relevancy.
+"""
+
+import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from everpost.access.imap.outcome import Outcome, ok
+from everpost.access.imap import contexts, limit, results
+from everpost.access.imap.contexts import Context
+from everpost.access.imap.outcome import ClientFault, Outcome, UidRequired, ok
 from everpost.access.imap.selected import Selected
-from everpost.access.imap.wire import response
 from everpost.access.imap.wire.events import Command
 from everpost.access.imap.wire.grammar.search import Search, search
 from everpost.access.imap.wire.tokens import Reader
 from everpost.core.errors import EverpostError, ProtocolError
+from everpost.mailbox.sorting import SortKey
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from everpost.access.imap.session import Session
 
-RFCS = (3501, 4731, 5182, 7162, 9051)
+RFCS = (3501, 4731, 5032, 5182, 5267, 6203, 6855, 7162, 9051, 9394, 9586)
 
-ALL = frozenset({"ALL"})
+_CHARSET = re.compile(rb"(?:RETURN \([^)]*\) )?CHARSET ", re.IGNORECASE)
 
 
 async def run(session: "Session", command: Command) -> Outcome:
     """Find messages."""
     selected = session.need_selected()
-    reader = Reader.of(command)
+    if session.utf8_accept and _CHARSET.match(command.text):
+        # RFC 6855 section 3
+        raise ClientFault("with UTF8=ACCEPT, SEARCH names no charset")
+    with forgetting(selected, command):
+        request = search(Reader.of(command), tuple(selected.saved))
+        allow(session, selected, command, request)
+        modseq = selected.view.highest_modseq
+        criterion, lowest = limit.newest_of(session, selected.view, request.criterion)
+        uids = await selected.view.search(criterion)
+    outcome = tell(session, selected, command, request, uids, kind="SEARCH", checked=modseq)
+    return limit.said(session, outcome, lowest)
+
+
+@contextmanager
+def forgetting(selected: Selected, command: Command) -> "Iterator[None]":
+    """RFC 5182 section 2.1: a search that fails leaves nothing saved."""
     try:
-        request = search(reader, tuple(selected.saved))
-        uids = await selected.view.search(request.criterion)
+        yield
     except EverpostError as error:
         if not isinstance(error, ProtocolError) and b"SAVE" in command.text[:64].upper():
-            # RFC 5182 section 2.1: a search that fails leaves nothing saved.
             selected.saved = []
         raise
-    if request.modseq:
-        session.enable_condstore()
-    returned = request.returned
-    if returned is not None and "SAVE" in returned:
-        selected.saved = _saved(returned, uids)
-        returned -= {"SAVE"}
-        if not returned:
-            return ok("SEARCH completed, its result is saved")
-    numbers = uids if command.is_uid else _sequences(selected, uids)
-    if returned is None and not session.rev2:
-        _tell_plain(session, selected, request, numbers, uids)
-    else:
-        _tell_extended(session, selected, request, command, returned or ALL, numbers, uids)
-    return ok("SEARCH completed")
 
 
-def _saved(returned: frozenset[str], uids: list[int]) -> list[int]:
-    """RFC 5182 section 2.4: MIN and MAX alone save only what they tell."""
-    if not returned & {"MIN", "MAX"} or returned & {"ALL", "COUNT"} or not uids:
-        return uids
-    saved = []
-    if "MIN" in returned:
-        saved.append(uids[0])
-    if "MAX" in returned and uids[-1] not in saved:
-        saved.append(uids[-1])
-    return saved
+def allow(session: "Session", selected: Selected, command: Command, request: Search) -> None:
+    """Raises ClientFault for what cannot be asked in this session."""
+    need_uids(session, request)
+    if request.returned is not None and "UPDATE" in request.returned:
+        contexts.check(selected, command.tag)
 
 
-def _sequences(selected: Selected, uids: Sequence[int]) -> list[int]:
-    known = selected.view.uids
-    if len(uids) == len(known):
-        return list(range(1, len(known) + 1))
-    return [bisect_left(known, uid) + 1 for uid in uids]
+def need_uids(session: "Session", request: Search) -> None:
+    """Raises UidRequired if messages are named by sequence numbers where that cannot be (RFC 9586)."""
+    if session.uid_only and request.sequences:
+        raise UidRequired("after ENABLE UIDONLY a search can name messages only by UID")
 
 
-def _highest(selected: Selected, uids: Sequence[int]) -> int:
-    return max(row.modseq for row in selected.view.rows(uids))
-
-
-def _tell_plain(
-    session: "Session", selected: Selected, request: Search, numbers: Sequence[int], uids: Sequence[int]
-) -> None:
-    words = [b"%d" % number for number in numbers]
-    if request.modseq and uids:
-        words.append(b"(MODSEQ %d)" % _highest(selected, uids))
-    session.untagged(b"SEARCH", *words)
-
-
-def _tell_extended(
+def tell(
     session: "Session",
     selected: Selected,
-    request: Search,
     command: Command,
-    returned: frozenset[str],
-    numbers: Sequence[int],
-    uids: Sequence[int],
-) -> None:
-    words = [b"(TAG %b)" % response.string(command.tag.encode())]
-    if command.is_uid:
-        words.append(b"UID")
-    if numbers:
-        if "MIN" in returned:
-            words.append(b"MIN %d" % numbers[0])
-        if "MAX" in returned:
-            words.append(b"MAX %d" % numbers[-1])
-        if "ALL" in returned:
-            words.append(b"ALL " + response.numbers(numbers))
-    if "COUNT" in returned:
-        words.append(b"COUNT %d" % len(numbers))
-    if request.modseq and uids:
-        # RFC 7162 section 3.1.6: of the messages that are told; COUNT and ALL tell of all.
-        told = uids if returned & {"ALL", "COUNT"} else _saved(returned, list(uids))
-        words.append(b"MODSEQ %d" % _highest(selected, told))
-    session.untagged(b"ESEARCH", *words)
+    request: Search,
+    uids: list[int],
+    *,
+    kind: str,
+    checked: int,
+    keys: tuple[SortKey, ...] | None = None,
+) -> Outcome:
+    """Answer with what was found, in its order; `checked` is the modification sequence before it was looked for."""
+    view = selected.view
+    if request.modseq:
+        session.enable_condstore()
+    if results.keep(selected, request, uids):
+        return ok(f"{kind} completed, its result is saved")
+    if request.returned is None and not (session.rev2 and kind == "SEARCH"):
+        results.plain(session, view, kind.encode(), request, uids, uid=command.is_uid)
+        return ok(f"{kind} completed")
+    belongs = results.correlator(command.tag)
+    results.extended(session, view, belongs, request, uids, uid=command.is_uid)
+    if request.returned is not None and "UPDATE" in request.returned:
+        context = Context(command.tag, belongs, command.is_uid, request.criterion, keys, checked, list(uids))
+        contexts.begin(session, selected, context)
+    return ok(f"{kind} completed")

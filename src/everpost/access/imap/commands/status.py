@@ -20,8 +20,10 @@ async def run(session: "Session", command: Command) -> Outcome:
     reader.space()
     items = status_items(reader)
     reader.end()
-    folder = await session.need_mail().status(name)
+    mail = session.need_mail()
+    folder = await mail.status(name)
     if StatusItem.HIGHESTMODSEQ in items:
         session.enable_condstore()
-    session.machine.send(status_line(folder, items, utf8=session.utf8))
+    deleted = await mail.deleted_bytes([folder]) if StatusItem.DELETED_STORAGE in items else None
+    session.machine.send(status_line(folder, items, utf8=session.utf8, deleted_bytes=deleted))
     return ok("STATUS completed")

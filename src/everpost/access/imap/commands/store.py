@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from everpost.access.imap import sync
+from everpost.access.imap import limit, sync
 from everpost.access.imap.outcome import READ_ONLY, Outcome, no, ok
 from everpost.access.imap.selected import Chosen, Selected
 from everpost.access.imap.wire import response
@@ -24,7 +24,7 @@ async def run(session: "Session", command: Command) -> Outcome:
     selected = session.need_selected()
     if selected.view.read_only:
         return READ_ONLY
-    chosen = selected.choose(request.messages, uid=command.is_uid)
+    chosen, lowest = limit.newest(session, selected.choose(request.messages, uid=command.is_uid))
     if request.unchanged_since is not None:
         session.enable_condstore()
     # What others changed is told first, so that what the client knows now can be compared with what comes of it.
@@ -36,7 +36,7 @@ async def run(session: "Session", command: Command) -> Outcome:
     expected = _expected(selected, chosen, request, told) if request.silent else {}
     stored = await selected.view.store(chosen.uids, request.op, request.flags, request.unchanged_since)
     _tell(session, selected, request, stored, expected, uid=command.is_uid)
-    return _outcome(selected, chosen, stored, uid=command.is_uid)
+    return limit.said(session, _outcome(selected, chosen, stored, uid=command.is_uid), lowest)
 
 
 def _expected(selected: Selected, chosen: Chosen, request: Store, told: frozenset[int]) -> dict[int, frozenset[str]]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from everpost.access.imap.commands import (
     append,
     authenticate,
+    cancelupdate,
     capability,
     close,
+    compress,
     copy,
     create,
     delete,
@@ -21,15 +23,22 @@ from everpost.access.imap.commands import (
     login,
     logout,
     lsub,
+    metadata,
+    multisearch,
     namespace,
     noop,
+    quota,
     rename,
+    replace,
     search,
     select,
+    sort,
     starttls,
     status,
     store,
     subscribe,
+    thread,
+    unauthenticate,
 )
 from everpost.access.imap.outcome import Outcome
 from everpost.access.imap.wire.events import Command
@@ -52,6 +61,10 @@ class Entry:
     """EXPUNGE may be told before the tagged response (RFC 9051 section 7.5.1)."""
     creates: bool = False
     """A missing mailbox could be created and the command tried again (TRYCREATE)."""
+    numbers: bool = False
+    """It takes or tells message sequence numbers (RFC 9586)."""
+    slow: bool = False
+    """It may take long and says only whole lines, so progress can be told meanwhile (RFC 9585)."""
 
 
 ANY = frozenset({"NOT_AUTHENTICATED", "AUTHENTICATED", "SELECTED"})
@@ -67,6 +80,8 @@ TABLE: dict[str, Entry] = {
     "STARTTLS": Entry(starttls.run, BEFORE),
     "AUTHENTICATE": Entry(authenticate.run, BEFORE),
     "LOGIN": Entry(login.run, BEFORE),
+    "COMPRESS": Entry(compress.run, AFTER),
+    "UNAUTHENTICATE": Entry(unauthenticate.run, AFTER),
     "ENABLE": Entry(enable.run, AFTER),
     "SELECT": Entry(select.select, AFTER),
     "EXAMINE": Entry(select.examine, AFTER),
@@ -80,20 +95,33 @@ TABLE: dict[str, Entry] = {
     "NAMESPACE": Entry(namespace.run, AFTER),
     "STATUS": Entry(status.run, AFTER),
     "APPEND": Entry(append.run, AFTER, creates=True),
+    "GETQUOTA": Entry(quota.get, AFTER),
+    "GETQUOTAROOT": Entry(quota.get_root, AFTER),
+    "GETMETADATA": Entry(metadata.read, AFTER),
+    "SETMETADATA": Entry(metadata.write, AFTER),
+    "SETQUOTA": Entry(quota.set_limits, AFTER),
     "IDLE": Entry(idle.run, AFTER),
     "CHECK": Entry(noop.check, SELECTED),
     "CLOSE": Entry(close.close, SELECTED),
     "UNSELECT": Entry(close.unselect, SELECTED),
-    "EXPUNGE": Entry(expunge.run, SELECTED),
-    "UID EXPUNGE": Entry(expunge.run_uid, SELECTED),
-    "FETCH": Entry(fetch.run, SELECTED, expunges=False),
+    "EXPUNGE": Entry(expunge.run, SELECTED, slow=True),
+    "UID EXPUNGE": Entry(expunge.run_uid, SELECTED, slow=True),
+    "FETCH": Entry(fetch.run, SELECTED, expunges=False, numbers=True),
     "UID FETCH": Entry(fetch.run, SELECTED),
-    "SEARCH": Entry(search.run, SELECTED, expunges=False),
-    "UID SEARCH": Entry(search.run, SELECTED),
-    "STORE": Entry(store.run, SELECTED, expunges=False),
-    "UID STORE": Entry(store.run, SELECTED),
-    "COPY": Entry(copy.copy, SELECTED, creates=True),
-    "UID COPY": Entry(copy.copy, SELECTED, creates=True),
-    "MOVE": Entry(copy.move, SELECTED, creates=True),
-    "UID MOVE": Entry(copy.move, SELECTED, creates=True),
+    "SEARCH": Entry(search.run, SELECTED, expunges=False, numbers=True, slow=True),
+    "UID SEARCH": Entry(search.run, SELECTED, slow=True),
+    "ESEARCH": Entry(multisearch.run, AFTER, slow=True),
+    "SORT": Entry(sort.run, SELECTED, expunges=False, numbers=True, slow=True),
+    "UID SORT": Entry(sort.run, SELECTED, slow=True),
+    "THREAD": Entry(thread.run, SELECTED, expunges=False, numbers=True, slow=True),
+    "UID THREAD": Entry(thread.run, SELECTED, slow=True),
+    "CANCELUPDATE": Entry(cancelupdate.run, SELECTED),
+    "STORE": Entry(store.run, SELECTED, expunges=False, numbers=True, slow=True),
+    "UID STORE": Entry(store.run, SELECTED, slow=True),
+    "COPY": Entry(copy.copy, SELECTED, creates=True, numbers=True, slow=True),
+    "UID COPY": Entry(copy.copy, SELECTED, creates=True, slow=True),
+    "REPLACE": Entry(replace.run, SELECTED, creates=True, numbers=True),
+    "UID REPLACE": Entry(replace.run, SELECTED, creates=True),
+    "MOVE": Entry(copy.move, SELECTED, creates=True, numbers=True, slow=True),
+    "UID MOVE": Entry(copy.move, SELECTED, creates=True, slow=True),
 }

@@ -24,7 +24,7 @@ class Limits:
     literals: int = 8 * 1024
     """The literals of one command in all."""
     message: int = 0
-    """The same for APPEND; 0 for as above."""
+    """The same for APPEND and REPLACE; 0 for as above."""
     waste: int = 1024 * 1024
     """What is passed over of one command before the connection ends."""
 
@@ -35,8 +35,11 @@ _TAG = re.compile(rb"[^\x00-\x20(){%*\"\\+\x7f-\xff]{1,128}(?= )")
 _LITERAL = re.compile(rb"\{(\d{1,20})(\+?)\}\Z")
 # The longest literal's announcement.
 _TAIL = 24
+# A tag and a name are not longer.
+_HEAD_SIZE = 256
 
-_BULKY = ("APPEND",)
+# What brings messages.
+BULKY = ("APPEND", "REPLACE", "UID REPLACE")
 
 
 class ImapMachine:
@@ -57,7 +60,7 @@ class ImapMachine:
 
     def receive_data(self, data: bytes) -> None:
         """Bytes from the client."""
-        if self._ended:
+        if self._ended or self._closed:
             return
         if self._missing and not self._input:
             if len(data) <= self._missing:
@@ -171,7 +174,7 @@ class ImapMachine:
             limit = self.limits.line if self._expecting else max(self.limits.command - self._length, 0)
         if len(self._input) > limit + _TAIL:
             if not self._pieces:
-                self._pieces.append(bytes(self._input[:512]))
+                self._pieces.append(bytes(self._input[:_HEAD_SIZE]))
             self._fault = self._fault or Fault.TOO_LONG
             dropped = len(self._input) - _TAIL
             del self._input[:dropped]
@@ -191,12 +194,15 @@ class ImapMachine:
         line = line[: -2 if whole else -1]
         if self._expecting:
             return self._expected(line, whole=whole)
-        self._pieces.append(line)
-        self._length += len(line)
         if self._fault is None:
+            self._pieces.append(line)
+            self._length += len(line)
             self._fault = self._find_fault(line, whole=whole)
-        if self._fault is not None and self._waste(len(line)):
-            return Hopeless()
+        if self._fault is not None:
+            # Tag and name are kept for the answer.
+            self._pieces[:] = (self._pieces[0][:_HEAD_SIZE],)
+            if self._waste(len(line)):
+                return Hopeless()
         announced = _LITERAL.search(line, max(len(line) - _TAIL, 0)) if line.endswith(b"}") else None
         if announced is not None:
             return self._announce(int(announced.group(1)), waits=not announced.group(2))
@@ -247,7 +253,7 @@ class ImapMachine:
 
     def _literals_limit(self) -> int:
         head = _HEAD.match(self._pieces[0])
-        if self.limits.message and head and head.group(2).decode().upper() in _BULKY:
+        if self.limits.message and head and head.group(2).decode().upper() in BULKY:
             return self.limits.message
         return self.limits.literals
 

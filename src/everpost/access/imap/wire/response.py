@@ -79,6 +79,11 @@ def numbers(values: Sequence[int]) -> bytes:
     return ",".join(pieces).encode()
 
 
+def spans(ranges: Iterable[tuple[int, int]]) -> bytes:
+    """A set from ascending ranges."""
+    return b",".join(b"%d" % low if low == high else b"%d:%d" % (low, high) for low, high in ranges)
+
+
 def pairs(source: Sequence[int], target: Sequence[int]) -> tuple[bytes, bytes]:
     """Two sets whose numbers pair up in the order they are written (COPYUID, RFC 4315 section 3)."""
     order = sorted(range(len(source)), key=source.__getitem__)
@@ -87,10 +92,17 @@ def pairs(source: Sequence[int], target: Sequence[int]) -> tuple[bytes, bytes]:
     return b",".join(b"%d" % uid for uid in source), b",".join(b"%d" % uid for uid in target)
 
 
+@lru_cache(maxsize=4096)
+def _day(days: int) -> bytes:
+    year, month, day, *_ = time.gmtime(days * 86_400)
+    return f"{day:2d}-{MONTHS[month - 1]}-{year:04d}".encode()
+
+
 def date_time(unix_ms: int) -> bytes:
     """An INTERNALDATE, in UTC."""
-    year, month, day, hour, minute, second, *_ = time.gmtime(unix_ms // 1000)
-    return f'"{day:2d}-{MONTHS[month - 1]}-{year:04d} {hour:02d}:{minute:02d}:{second:02d} +0000"'.encode()
+    days, seconds = divmod(unix_ms // 1000, 86_400)
+    minutes, seconds = divmod(seconds, 60)
+    return b'"%b %02d:%02d:%02d +0000"' % (_day(days), minutes // 60, minutes % 60, seconds)
 
 
 def untagged(*words: bytes) -> bytes:

@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from everpost.access.imap.wire import response
+from everpost.access.imap.wire.grammar.returns import Window, window
 from everpost.access.imap.wire.grammar.sets import NumberSet, number_set
 from everpost.access.imap.wire.tokens import MAX_63, Reader
 
-RFCS = (3501, 9051, 3516, 7162)
+RFCS = (3501, 3516, 7162, 8474, 8514, 8970, 9051, 9394)
 
 MAX_ATTRIBUTES = 100
 MAX_FIELDS = 200
@@ -26,6 +27,10 @@ class Item(Enum):
     ENVELOPE = b"ENVELOPE"
     BODY = b"BODY"
     BODYSTRUCTURE = b"BODYSTRUCTURE"
+    PREVIEW = b"PREVIEW"
+    SAVEDATE = b"SAVEDATE"
+    EMAILID = b"EMAILID"
+    THREADID = b"THREADID"
 
 
 class Kind(Enum):
@@ -97,6 +102,10 @@ class Fetch:
     messages: NumberSet
     attributes: tuple[Attribute, ...]
     changed_since: int | None = None
+    vanished: bool = False
+    """Tell which UIDs are gone since then."""
+    window: Window | None = None
+    """Which of the messages, by their places among them (RFC 9394 section 3.3)."""
 
 
 _ATTRIBUTE = re.compile(rb"[A-Za-z0-9.]+")
@@ -116,21 +125,33 @@ def fetch(reader: Reader) -> Fetch:
     messages = number_set(reader)
     reader.space()
     attributes = _attributes(reader)
-    modifiers: dict[str, int] = {}
+    request = Fetch(messages, attributes)
     if reader.skip(b" "):
         for _ in reader.items(empty=False):
-            name, read = reader.choice(MODIFIERS, "a modifier that this server knows")
-            modifiers[name] = read(reader)
+            request = reader.choice(MODIFIERS, "a modifier that this server knows")(reader, request)
     reader.end()
-    return Fetch(messages, attributes, modifiers.get("CHANGEDSINCE"))
+    return request
 
 
-def _changed_since(reader: Reader) -> int:
+def _changed_since(reader: Reader, request: Fetch) -> Fetch:
     reader.space()
-    return reader.number(MAX_63, "a modification sequence")
+    return replace(request, changed_since=reader.number(MAX_63, "a modification sequence"))
 
 
-MODIFIERS: dict[str, tuple[str, Callable[[Reader], int]]] = {"CHANGEDSINCE": ("CHANGEDSINCE", _changed_since)}
+def _vanished(_reader: Reader, request: Fetch) -> Fetch:
+    return replace(request, vanished=True)
+
+
+def _partial_range(reader: Reader, request: Fetch) -> Fetch:
+    reader.space()
+    return replace(request, window=window(reader))
+
+
+MODIFIERS: dict[str, Callable[[Reader, Fetch], Fetch]] = {
+    "CHANGEDSINCE": _changed_since,
+    "PARTIAL": _partial_range,
+    "VANISHED": _vanished,
+}
 
 
 def _attributes(reader: Reader) -> tuple[Attribute, ...]:
@@ -160,14 +181,23 @@ def _attribute(reader: Reader) -> Attribute:
 
 
 def _body(reader: Reader) -> Attribute:
-    return _section(reader, peek=False) if reader.at(b"[") else Item.BODY
+    return section(reader, peek=False) if reader.at(b"[") else Item.BODY
+
+
+def _preview(reader: Reader) -> Attribute:
+    """RFC 8970 section 3.2: LAZY makes no difference, because previews are made when messages come in."""
+    if reader.skip(b" ("):
+        reader.choice({"LAZY": True}, "LAZY")
+        reader.expect(b")")
+    return Item.PREVIEW
 
 
 def _body_peek(reader: Reader) -> Attribute:
-    return _section(reader, peek=True)
+    return section(reader, peek=True)
 
 
-def _section(reader: Reader, *, peek: bool) -> Body:
+def section(reader: Reader, *, peek: bool) -> Body:
+    """A section in brackets, and which of its bytes."""
     start = reader.place
     reader.expect(b"[")
     path, dot, word = (group.decode() for group in reader.match(_SECTION, "a section").groups())
@@ -185,9 +215,9 @@ def _section(reader: Reader, *, peek: bool) -> Body:
         reader.space()
         fields = _fields(reader)
     reader.expect(b"]")
-    section = Section(path, kind, fields)
+    wanted = Section(path, kind, fields)
     partial = _partial(reader)
-    return Body(b"BODY[%b]%b" % (_section_label(section), _partial_label(partial)), section, partial, peek)
+    return Body(b"BODY[%b]%b" % (_section_label(wanted), _partial_label(partial)), wanted, partial, peek)
 
 
 def _fields(reader: Reader) -> tuple[bytes, ...]:
@@ -250,6 +280,7 @@ def _plain(item: Attribute) -> Callable[[Reader], Attribute]:
 ATTRIBUTES: dict[str, Callable[[Reader], Attribute]] = {
     **{item.value.decode(): _plain(item) for item in Item},
     "BODY": _body,
+    "PREVIEW": _preview,
     "BODY.PEEK": _body_peek,
     "BINARY": _binary,
     "BINARY.PEEK": _binary_peek,

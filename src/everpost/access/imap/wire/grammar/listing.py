@@ -3,16 +3,17 @@
 from dataclasses import dataclass
 
 from everpost.access.imap.wire import names
+from everpost.access.imap.wire.grammar.metadata import entries
 from everpost.access.imap.wire.grammar.status import StatusItem, status_items
 from everpost.access.imap.wire.tokens import Reader
 
-RFCS = (3501, 9051, 5258, 5819, 6154)
+RFCS = (3501, 9051, 5258, 5819, 6154, 9590)
 
 MAX_PATTERNS = 100
 
 OPTION = "an option that this server knows"
 SELECTION = {name: name for name in ("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE")}
-RETURN = {name: name for name in ("SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS")}
+RETURN = {name: name for name in ("SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS", "METADATA")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class List:
     status: tuple[StatusItem, ...] = ()
     extended: bool = False
     """Options or several patterns were given, so the empty pattern has no special meaning."""
+    metadata: tuple[str, ...] = ()
+    """Entries to tell of each mailbox (RFC 9590)."""
 
 
 def listing(reader: Reader, *, utf8: bool) -> List:
@@ -49,14 +52,15 @@ def listing(reader: Reader, *, utf8: bool) -> List:
         wire.append(reader.pattern())
     returned: frozenset[str] = frozenset()
     status: tuple[StatusItem, ...] = ()
+    noted: tuple[str, ...] = ()
     if reader.skip(b" "):
         extended = True
-        returned, status = _return(reader)
+        returned, status, noted = _return(reader)
     reader.end()
     found = tuple(name for pattern in wire if (name := _name(pattern, utf8=utf8)) is not None)
     if reference is None:
         reference, found = "", ()
-    return List(reference, found, selection, returned, status, extended)
+    return List(reference, found, selection, returned, status, extended, noted)
 
 
 def lsub(reader: Reader, *, utf8: bool) -> List:
@@ -89,15 +93,19 @@ def _selection(reader: Reader) -> frozenset[str]:
     return frozenset(found)
 
 
-def _return(reader: Reader) -> tuple[frozenset[str], tuple[StatusItem, ...]]:
+def _return(reader: Reader) -> tuple[frozenset[str], tuple[StatusItem, ...], tuple[str, ...]]:
     reader.choice({"RETURN": True}, "RETURN")
     reader.space()
     found: set[str] = set()
     status: tuple[StatusItem, ...] = ()
+    noted: tuple[str, ...] = ()
     for _ in reader.items():
         option = reader.choice(RETURN, OPTION)
         found.add(option)
         if option == "STATUS":
             reader.space()
             status = status_items(reader)
-    return frozenset(found), status
+        elif option == "METADATA":
+            reader.space()
+            noted = entries(reader)
+    return frozenset(found), status, noted

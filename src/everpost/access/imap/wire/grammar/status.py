@@ -4,11 +4,11 @@ from enum import Enum
 
 from everpost.access.imap.wire.tokens import Reader
 
-RFCS = (3501, 9051, 7162, 8438)
+RFCS = (3501, 7162, 8438, 8474, 9051, 9208)
 
 
 class StatusItem(Enum):
-    """A total of a mailbox."""
+    """Something to know of a mailbox, mostly a total."""
 
     MESSAGES = "MESSAGES"
     RECENT = "RECENT"
@@ -16,8 +16,11 @@ class StatusItem(Enum):
     UIDVALIDITY = "UIDVALIDITY"
     UNSEEN = "UNSEEN"
     DELETED = "DELETED"
+    DELETED_STORAGE = "DELETED-STORAGE"
+    """Octets of messages flagged \\Deleted (RFC 9208 section 4.1.4)."""
     SIZE = "SIZE"
     HIGHESTMODSEQ = "HIGHESTMODSEQ"
+    MAILBOXID = "MAILBOXID"
 
 
 _ITEMS = {item.value: item for item in StatusItem}
