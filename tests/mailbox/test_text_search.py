@@ -4,13 +4,15 @@ import random
 
 import pytest
 
-from everpost.core.ids import AccountId
+from everpost.core.ids import AccountId, trace_id
 from everpost.mailbox.account import AccountMail, Mailboxes
 from everpost.mailbox.criteria import And, Flag, Not, Or, Text, Uids
+from everpost.mailbox.deliver import place_content
 from everpost.mailbox.narrowing import SignatureCache, Table, read
 from everpost.mailbox.upkeep import SETTLED_SECONDS, sign_contents
 from everpost.mailbox.view import View
 from everpost.message import words
+from everpost.message.digest import digest
 from everpost.message.parse import parse
 from everpost.message.signature import sign
 from everpost.message.text import embedded_headers, leaves, part_text
@@ -170,4 +172,16 @@ async def test_a_delivery_writes_the_signature_with_the_message(mail: AccountMai
     table.add(found)
     table.add(found)
     assert len(table.slots) == 1
+    view.close()
+
+
+async def test_a_message_may_be_delivered_without_signature(mailboxes: Mailboxes, mail: AccountMail) -> None:
+    raw = message("unsigned")
+    made = digest(raw, searchable=False)
+    content = await mailboxes.contents.pack(raw, made, trace_id(mailboxes.clock.now(), random.Random(1)))
+    await place_content(mail.database, AccountId(1), "INBOX", 0, content, 0, "", 0)
+    assert not await mail.database.query("SELECT content_id FROM signature")
+    view = await mail.select("INBOX")
+    assert await view.search(Text("unsigned")) == [1]
+    assert await view.search(Text("signature")) == []
     view.close()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from everpost.message.parse import parse
 from everpost.message.signature import VERSION, Probe, Signature, body_text, fold, header_text, sign
-from everpost.message.words import to_unicode
+from everpost.message.words import decode, to_unicode
 from tests.corpus import crlf, mails
 
 TEXTS = st.text(min_size=0, max_size=400) | st.text(alphabet="abcß ÄİK漢字かな한글\n🎉", max_size=400)
@@ -114,3 +114,8 @@ def test_any_bytes_are_signed(raw: bytes) -> None:
 def test_charsets_that_cost_too_much_or_mean_nothing_are_read_as_utf8() -> None:
     assert to_unicode(b"a-b\xc3\xbc" * 100_000, "punycode") == "a-bü" * 100_000
     assert to_unicode(b"\\ud800", "unicode_escape") == "\\ud800"
+
+
+def test_many_adjacent_encoded_words_are_one_text() -> None:
+    words = b"\r\n ".join([b"=?utf-8?B?w7w=?=", b"=?UTF-8?Q?=C3?=", b"=?utf-8?Q?=BC_?="] * 5_000)
+    assert decode(b"a " + words + b" b") == "a " + "üü " * 5_000 + " b"

@@ -20,7 +20,10 @@ from everpost.message.part import Part
 from everpost.message.text import embedded_headers, leaves, part_text
 
 VERSION = 1
-"""Of how signatures are made. Others are as good as none; changing it needs a migration that forgets the old."""
+"""Of how signatures are made, decoding of parts and headers included: text decoded otherwise would be missed.
+
+Others are as good as none; changing it needs a migration that forgets the old.
+"""
 
 # Shorter wanted text (bytes) says nothing.
 RUN = 3
